@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// The TIME_WAIT table and the segments that meet one of its entries (RFC 9293 3.10.7.4,
+// RFC 6191, RFC 1337). The DTI is free by then: answers go through tcp/reply.
+#include "tcp/internal.h"
+#include "tcp/reply.h"
+
+namespace eta::fw {
+
+void TimeWait::drop_oldest(Engine& e)
+{
+    eta_tw& tw = e.pool.tw[oldest_];
+    if (tw.expires_us != 0) {
+        remove(e, tw);
+    }
+    oldest_ = oldest_ + 1 == e.pool.hdr->n_tw ? 0 : oldest_ + 1;
+    used_--;
+}
+
+void TimeWait::add(Engine& e, const eta_ctx& c)
+{
+    const uint32_t n = e.pool.hdr->n_tw;
+    for (uint32_t i = 0; i < kReclaim && used_ != 0; i++) {
+        if (e.pool.tw[oldest_].expires_us > e.now_us) {
+            break;
+        }
+        drop_oldest(e);
+    }
+    if (used_ == n) {
+        e.counters.bump(Counter::tcp_time_wait_full);
+        drop_oldest(e);
+    }
+    const uint32_t index = oldest_ + used_ < n ? oldest_ + used_ : oldest_ + used_ - n;
+    eta_tw& tw = e.pool.tw[index];
+    std::memcpy(tw.laddr, c.laddr, sizeof(FourTuple));
+    tw.hash = c.hash;
+    tw.snd_nxt = c.snd_max;
+    tw.rcv_nxt = c.rcv_nxt;
+    tw.ts_recent = (c.flags & ETA_CTX_F_TS) != 0 ? c.ts_recent : 0;
+    tw.ts_offset = (c.flags & ETA_CTX_F_TS) != 0 ? c.ts_offset : 0;
+    if (!e.hash.insert(c.hash, ETA_HASH_TW | index)) {
+        tw.expires_us = 0;
+        e.counters.bump(Counter::tcp_hash_full);
+        return;
+    }
+    tw.expires_us = e.now_us + tcp::kTimeWaitUs;
+    used_++;
+    e.counters.bump(Counter::tcp_time_wait);
+}
+
+void TimeWait::remove(Engine& e, eta_tw& tw)
+{
+    e.hash.remove(tw.hash, ETA_HASH_TW | static_cast<uint32_t>(&tw - e.pool.tw));
+    tw.expires_us = 0;
+}
+
+namespace tcp {
+
+namespace {
+
+// A SYN may begin a new connection if nothing of the old one can be mistaken for it (RFC 6191 2).
+bool may_reuse(const Segment& s, const eta_tw& tw)
+{
+    if ((s.opts & kOptTs) != 0 && tw.ts_recent != 0) {
+        const int32_t newer = seq_diff(s.ts_val, tw.ts_recent);
+        return newer > 0 || (newer == 0 && seq_gt(s.seq, tw.rcv_nxt));
+    }
+    return seq_gt(s.seq, tw.rcv_nxt);
+}
+
+}  // namespace
+
+bool time_wait_input(Engine& e, const Segment& s, eta_tw& tw, uint32_t* iss_floor)
+{
+    if (tw.expires_us <= e.now_us) {
+        e.tcp.time_wait.remove(e, tw);
+        return true;
+    }
+    if ((s.flags & kRst) != 0) {
+        e.counters.bump(Counter::tcp_time_wait_rst);  // RFC 1337 3, fix F1
+        return false;
+    }
+    if (is_opening(s) && may_reuse(s, tw)) {
+        *iss_floor = tw.snd_nxt + kMaxWindowField + 2;
+        e.tcp.time_wait.remove(e, tw);
+        e.counters.bump(Counter::tcp_time_wait_reused);
+        return true;
+    }
+    if (s.seq_len() == 0 && s.seq == tw.rcv_nxt) {
+        return false;  // nothing to answer: an ACK of an ACK would go on for ever
+    }
+    if ((s.flags & kFin) != 0 && s.seq + s.seq_len() == tw.rcv_nxt) {
+        tw.expires_us = e.now_us + kTimeWaitUs;  // our last ACK was lost
+    }
+    reply_time_wait(e, s, tw);
+    return false;
+}
+
+}  // namespace tcp
+
+}  // namespace eta::fw
