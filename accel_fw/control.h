@@ -47,9 +47,10 @@ public:
     uint32_t poll();
 
 private:
-    static constexpr uint32_t kBudget = 64;       // notes of one turn
-    static constexpr uint32_t kDrainTurns = 32;   // the local wire is empty of a turn's segments by then
-    static constexpr uint32_t kOwedMax = 8192;    // answers that wait for room in the queue
+    static constexpr uint32_t kBudget = 64;  // notes of one turn
+    static constexpr uint32_t kDrainTurns =
+        32;  // the local wire is empty of a turn's segments by then
+    static constexpr uint32_t kOwedMax = 8192;  // answers that wait for room in the queue
 
     void handle(const eta_kq& note);
     void region_add(uint32_t region);
@@ -63,8 +64,8 @@ private:
 
     Engine& e_;
     AgentOps& agent_;
-    uint32_t dying_ = 0;        // regions that finish their connections
-    uint32_t told_prod_ = 0;    // to_agent_prod and raw_rx_prod when the agent was last woken
+    uint32_t dying_ = 0;      // regions that finish their connections
+    uint32_t told_prod_ = 0;  // to_agent_prod and raw_rx_prod when the agent was last woken
     uint32_t told_raw_ = 0;
     uint32_t owed_count_ = 0;
     struct Owed {

@@ -135,7 +135,7 @@ uint32_t Engine::recover()
 {
     uint32_t found = 0;
     hash.clear();
-    std::memset(pool.tw, 0, uint64_t{pool.hdr->n_tw} * sizeof *pool.tw);
+    tcp.time_wait.recover(*this);
     for (uint32_t i = 0; i < regions.live_count(); i++) {
         found += recover_region(*this, regions[regions.live(i)]);
     }

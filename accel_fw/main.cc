@@ -60,7 +60,8 @@ std::string pin(Options* o)
     if (o->cpu >= 0 && o->cpu < CPU_SETSIZE) CPU_SET(o->cpu, &one);
     if (sched_setaffinity(0, sizeof one, &one) == 0) return "";
     return "cannot run on processor " + std::to_string(o->cpu) + ": " +
-           (errno == EINVAL ? "there is no such processor, or it is not allowed here" : std::strerror(errno));
+           (errno == EINVAL ? "there is no such processor, or it is not allowed here"
+                            : std::strerror(errno));
 }
 
 std::string attach_error(int err)
@@ -68,7 +69,8 @@ std::string attach_error(int err)
     switch (err) {
     case ENOENT:
     case ECONNREFUSED:
-        return "no kernel agent: neither /dev/eta nor the socket of eta-agentd is there (eta-ctl up)";
+        return "no kernel agent: neither /dev/eta nor the socket of eta-agentd is there "
+               "(eta-ctl up)";
     case EPERM:
     case EACCES: return "the kernel agent refuses: no privilege (CAP_NET_ADMIN is needed)";
     case EBUSY: return "an accelerator is running already";
@@ -87,7 +89,8 @@ std::string bring_up_eta0(Agent& agent, const Options& o, const PortCaps& caps)
     up.mtu = caps.mtu;
     int rc = agent.fw_port(up);
     if (rc == 0) return "";
-    if (rc == -EEXIST) return "an interface named " + o.eta0 + " exists already (choose another by --eta0)";
+    if (rc == -EEXIST)
+        return "an interface named " + o.eta0 + " exists already (choose another by --eta0)";
     return "the kernel agent cannot make " + o.eta0 + ": " + std::strerror(-rc);
 }
 
@@ -111,10 +114,11 @@ uint64_t seed_of(const Options& o)
 void say_ready(const Options& o, const PortCaps& c, uint32_t recovered)
 {
     if (o.quiet) return;
-    std::printf("eta_fw: ready port=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u cpu=%d idle=%s eta0=%s "
-                "recovered=%u\n",
-                o.port.c_str(), c.mac[0], c.mac[1], c.mac[2], c.mac[3], c.mac[4], c.mac[5], c.mtu, o.cpu,
-                o.idle == Idle::kSpin ? "spin" : "sleep", o.eta0.c_str(), recovered);
+    std::printf(
+        "eta_fw: ready port=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u cpu=%d idle=%s eta0=%s "
+        "recovered=%u\n",
+        o.port.c_str(), c.mac[0], c.mac[1], c.mac[2], c.mac[3], c.mac[4], c.mac[5], c.mtu, o.cpu,
+        o.idle == Idle::kSpin ? "spin" : "sleep", o.eta0.c_str(), recovered);
     std::fflush(stdout);
 }
 
@@ -123,7 +127,8 @@ int run(Options& o)
     std::string err = pin(&o);
     if (!err.empty()) return fail(err);
     Agent agent;
-    int rc = o.agent.empty() ? agent.open(ETA_ROLE_FW) : agent.open_at(o.agent.c_str(), ETA_ROLE_FW);
+    int rc =
+        o.agent.empty() ? agent.open(ETA_ROLE_FW) : agent.open_at(o.agent.c_str(), ETA_ROLE_FW);
     if (rc != 0) return fail(attach_error(-rc));
     std::unique_ptr<Port> port = port_open(o.port, &err);
     if (!port) return fail(err);

@@ -44,12 +44,18 @@ constexpr char kHelp[] =
 enum LongOnly { kOptEta0 = 256, kOptSeed, kOptMlock, kOptIdleUs };
 
 constexpr option kLong[] = {
-    {"port", required_argument, nullptr, 'p'},   {"cpu", required_argument, nullptr, 'c'},
-    {"idle", required_argument, nullptr, 'i'},   {"idle-us", required_argument, nullptr, kOptIdleUs},
-    {"agent", required_argument, nullptr, 'a'},  {"eta0", required_argument, nullptr, kOptEta0},
-    {"seed", required_argument, nullptr, kOptSeed}, {"mlock", no_argument, nullptr, kOptMlock},
-    {"quiet", no_argument, nullptr, 'q'},        {"help", no_argument, nullptr, 'h'},
-    {"version", no_argument, nullptr, 'V'},      {nullptr, 0, nullptr, 0},
+    {"port", required_argument, nullptr, 'p'},
+    {"cpu", required_argument, nullptr, 'c'},
+    {"idle", required_argument, nullptr, 'i'},
+    {"idle-us", required_argument, nullptr, kOptIdleUs},
+    {"agent", required_argument, nullptr, 'a'},
+    {"eta0", required_argument, nullptr, kOptEta0},
+    {"seed", required_argument, nullptr, kOptSeed},
+    {"mlock", no_argument, nullptr, kOptMlock},
+    {"quiet", no_argument, nullptr, 'q'},
+    {"help", no_argument, nullptr, 'h'},
+    {"version", no_argument, nullptr, 'V'},
+    {nullptr, 0, nullptr, 0},
 };
 
 bool parse_number(const char* text, uint64_t max, uint64_t* out)
@@ -57,13 +63,15 @@ bool parse_number(const char* text, uint64_t max, uint64_t* out)
     char* end = nullptr;
     errno = 0;
     *out = std::strtoull(text, &end, 0);
-    return errno == 0 && end != text && *end == '\0' && text[0] >= '0' && text[0] <= '9' && *out <= max;
+    return errno == 0 && end != text && *end == '\0' && text[0] >= '0' && text[0] <= '9' &&
+           *out <= max;
 }
 
 std::string set_cpu(const char* text, Options* o)
 {
     uint64_t n;
-    if (!parse_number(text, 4095, &n)) return std::string("--cpu: '") + text + "' is not a processor number";
+    if (!parse_number(text, 4095, &n))
+        return std::string("--cpu: '") + text + "' is not a processor number";
     o->cpu = static_cast<int>(n);
     return "";
 }
@@ -147,7 +155,8 @@ Parsed parse_options(int argc, char** argv, Options* out, std::string* err)
         if (!err->empty()) return Parsed::kUsage;
     }
     if (optind < argc) *err = std::string("unexpected argument '") + argv[optind] + "'";
-    else if (out->port.empty()) *err = "--port is missing (af_xdp:IFNAME[,queue], tap:NAME or link:PATH)";
+    else if (out->port.empty())
+        *err = "--port is missing (af_xdp:IFNAME[,queue], tap:NAME or link:PATH)";
     return err->empty() ? Parsed::kRun : Parsed::kUsage;
 }
 

@@ -15,8 +15,8 @@ struct Options {
     std::string eta0 = "eta0";  // name of the raw packet interface
     int cpu = -1;               // -1: the last one this process may run on
     Idle idle = Idle::kSleep;
-    uint32_t idle_us = 50;      // how long to look for work before going to sleep
-    uint64_t seed = 0;          // used if seeded
+    uint32_t idle_us = 50;  // how long to look for work before going to sleep
+    uint64_t seed = 0;      // used if seeded
     bool seeded = false;
     bool mlock = false;
     bool quiet = false;

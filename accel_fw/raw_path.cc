@@ -156,7 +156,8 @@ void cut_segment(uint8_t* to, const uint8_t* from, Layout l, const Cut& cut)
 
 void segments_to_os(Engine& e, const RxFrame& frame, const Layout& l)
 {
-    uint32_t packet = e.port->caps().mtu < kSlotMax - kEthBytes ? e.port->caps().mtu : kSlotMax - kEthBytes;
+    uint32_t packet =
+        e.port->caps().mtu < kSlotMax - kEthBytes ? e.port->caps().mtu : kSlotMax - kEthBytes;
     uint32_t headers = l.payload - kEthBytes;
     uint32_t step = packet > headers ? packet - headers : 0;
     uint32_t total = l.end - l.payload;

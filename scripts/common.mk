@@ -18,7 +18,7 @@ PKG_CONFIG ?= pkg-config
 WERROR ?= -Werror
 OPT ?= -O2
 WARN := -Wall -Wextra $(WERROR)
-INC := -I$(UAPI) -I$(TOP)/accel_fw -I$(TOP)/userlib/include -I$(TOP)/userlib
+INC := -I$(UAPI) -I$(TOP)/accel_fw -I$(TOP)/userlib/include -iquote $(TOP)/userlib
 
 # Dependencies are written beside each object by -MMD; include them with -include.
 ETA_CFLAGS := -std=gnu11 $(OPT) -g $(WARN) -MMD -MP $(INC) -I$(TOP)/kmod/core
@@ -27,5 +27,5 @@ ETA_CXXFLAGS := -std=c++20 $(OPT) -g $(WARN) -MMD -MP -fno-exceptions -fno-rtti 
 ETA_CXXFLAGS_EXC := -std=c++20 $(OPT) -g $(WARN) -MMD -MP $(INC)
 
 # Debug kind of build used by tests. g++ 12 warns wrongly about std::regex under sanitizers.
-SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+SAN := -O1 -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=undefined \
     -fno-omit-frame-pointer -Wno-maybe-uninitialized

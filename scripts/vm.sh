@@ -18,6 +18,7 @@ CONSOLE_LEVEL=4
 usage() {
     cat <<END
 usage: scripts/vm.sh [OPTIONS] test [NAME...]   run tests/vm/NN_name.sh (all, or those named)
+       scripts/vm.sh [OPTIONS] demo             curl and redis through ETA, with a table
        scripts/vm.sh [OPTIONS] run SCRIPT       run a busybox sh script inside
        scripts/vm.sh [OPTIONS] shell            look around inside; leave with "exit"
        scripts/vm.sh [OPTIONS] prepare          fetch the kernel and build the module only
@@ -55,6 +56,14 @@ build_guest_parts() {
     make --no-print-directory -C "$ROOT/tests/vm" || return 1
 }
 
+check_names() {
+    local name
+
+    for name in "$@"; do
+        [ -e "$ROOT/tests/vm/$(basename "$name" .sh).sh" ] || die_usage "no test $name in tests/vm"
+    done
+}
+
 # Fills $WORK/extra, which is appended to the initramfs: what this run is to do.
 write_selection() {
     local name
@@ -67,9 +76,7 @@ write_selection() {
             (cd "$ROOT/tests/vm" && ls -- [0-9][0-9]_*.sh) > "$WORK/extra/tests/selected"
         else
             for name in "$@"; do
-                name=$(basename "$name" .sh).sh
-                [ -e "$ROOT/tests/vm/$name" ] || die_usage "no test $name in tests/vm"
-                echo "$name"
+                echo "$(basename "$name" .sh).sh"
             done > "$WORK/extra/tests/selected"
         fi
         ;;
@@ -147,9 +154,11 @@ main() {
     mode=${1:-}
     case "$mode" in
     test | shell | prepare) ;;
+    demo) set -- run "$ROOT/tests/vm/demo.sh" && mode=run ;;
     run) [ -r "${2:-}" ] || die_usage "cannot read the script '${2:-}'" ;;
     *) die_usage "say what to do: test, run, shell or prepare" ;;
     esac
+    [ "$mode" != test ] || check_names "${@:2}"
     need_tools
     # shellcheck source=scripts/vm_kernel.sh
     . "$ROOT/scripts/vm_kernel.sh"

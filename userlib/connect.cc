@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "epoll.h"
+#include "sock_epoll.h"
 #include "real.h"
 #include "sock.h"
 
@@ -123,7 +123,7 @@ Reason refusal_of(const Sock* s)
 {
     const uint32_t a = ntohl(s->peer.sin_addr.s_addr);
     const bool loopback = (a >> 24) == 127 || a == INADDR_ANY;
-    return loopback ? Reason::no_listener : Reason::no_route;
+    return loopback ? Reason::no_listener : Reason::declined;
 }
 
 enum class Answer { kPending, kDone, kFailed, kUseOs };
@@ -198,8 +198,7 @@ int wait_connected(Sock* s, int fd)
             return err;
         }
         if (err == -ESTALE) {
-            return static_cast<int>(os_result(real().connect(fd, reinterpret_cast<const sockaddr*>(&peer),
-                                                             sizeof peer)));
+            return -EBADF;  // closed by another thread
         }
     }
 }
@@ -238,12 +237,14 @@ void sock_finish_connect(Sock* s)
         return;
     }
     if (st == ETA_DTI_CLOSED && app->peek_error(s->dti) == ETA_ERR_USE_OS) {
+        if (!(s->flags & kNonblock)) {
+            return;  // connect itself waits and sees to it
+        }
         const sockaddr_in peer = s->peer;
         const Reason why = refusal_of(s);
         const int fd = s->fd;
         back_to_new(s);
         sock_to_os(s, why, 0);
-        // The descriptor is non-blocking here: blocking callers take the other way.
         (void)real().connect(fd, reinterpret_cast<const sockaddr*>(&peer), sizeof peer);
         return;
     }
@@ -276,9 +277,12 @@ int eta_connect_again(Sock* s, int fd, const sockaddr* addr, socklen_t len)
         return told ? -EISCONN : 0;
     }
     case Answer::kUseOs: {
-        Guard g(s->region);
-        sock_finish_connect(s);
-        return -EALREADY;
+        const Reason why = refusal_of(s);
+        {
+            Guard g(s->region);
+            back_to_new(s);
+        }
+        return os_connect(s, fd, why, 0, addr, len);
     }
     case Answer::kFailed:
         break;

@@ -82,4 +82,11 @@ bool demux_is_internal(int fd)
     return e != nullptr && e->kind == Kind::kInternal;
 }
 
+bool demux_has_why(int fd)
+{
+    const uint32_t i = static_cast<uint32_t>(fd) >> kChunkBits;
+    return i < kChunks && g_chunks[i] != nullptr &&
+           g_chunks[i][static_cast<uint32_t>(fd) & ((1u << kChunkBits) - 1)].why_slot != 0;
+}
+
 }  // namespace eta::al

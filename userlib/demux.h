@@ -86,6 +86,7 @@ bool demux_set_epoll(int fd, EpollSet* set);
 void demux_set_internal(int fd);
 void demux_clear(int fd);  // why_slot is forgotten too
 bool demux_is_internal(int fd);
+bool demux_has_why(int fd);  // an OS descriptor with a recorded reason
 // Calls fn(fd, entry) for every entry in [first, last]. Control path only.
 template <typename Fn>
 void demux_each(uint32_t first, uint32_t last, Fn fn)

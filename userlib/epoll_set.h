@@ -25,11 +25,13 @@ struct EpollItem {
     int fd;
     bool ready;           // in the ready list
     bool in_kernel;       // the descriptor is in the kernel's set too (new or listening socket)
+    bool active;          // accelerated: counted in n_active
 };
 
 struct EpollSet {
     int epfd;
-    uint32_t n_items;     // accelerated ones
+    uint32_t n_items;
+    uint32_t n_active;    // accelerated ones; none: the kernel's set does it all
     uint32_t refs;        // descriptors (dup)
     EpollItem* head;      // ready list
     EpollItem* tail;

@@ -148,7 +148,7 @@ void why_accelerated(bool listener)
 void why_print()
 {
     const WhyTable* t = g_why;
-    if (t == nullptr) {
+    if (t == nullptr || t->accelerated + t->accelerated_listeners + t->fallbacks == 0) {
         return;
     }
     dprintf(2, "eta: %s[%u]: %llu connections and %llu listeners accelerated, %llu sockets on the OS stack\n",

@@ -40,7 +40,9 @@ namespace eta::al {
     X(static_program, "the program is static or set-user-id: no library can be preloaded")       \
     X(fd_range, "the descriptor number is beyond the library's table")                           \
     X(unknown_option, "getsockopt asked for something the accelerator does not know")            \
-    X(broadcast, "the peer address is not a unicast address")
+    X(broadcast, "the peer address is not a unicast address")                                    \
+    X(declined, "nobody accelerated listens at that address of ours, or no route to it leads "   \
+                "through the accelerator's port")
 
 enum class Reason : uint32_t {
 #define ETA_REASON_ENUM(id, sentence) id,

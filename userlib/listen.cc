@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "epoll.h"
+#include "sock_epoll.h"
 #include "real.h"
 #include "sock.h"
 

@@ -22,6 +22,7 @@ Region* g_foreign;
 uint32_t g_epoch = 1;
 uint32_t g_spin_us = 50;
 uint32_t g_grace_ms = 5000;
+char g_agent_path[kAgentPathMax];
 
 namespace {
 
@@ -66,7 +67,8 @@ Region* attach()
         return nullptr;
     }
     new (&r->agent) Agent();
-    int err = r->agent.open(ETA_ROLE_APP);
+    int err = g_agent_path[0] != '\0' ? r->agent.open_at(g_agent_path, ETA_ROLE_APP)
+                                      : r->agent.open(ETA_ROLE_APP);
     if (err == 0) {
         const size_t head = (sizeof(RegionShared) + 63) & ~size_t{63};
         uint8_t* mem = static_cast<uint8_t*>(

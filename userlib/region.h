@@ -45,6 +45,8 @@ extern Region* g_foreign;     // inherited regions still in use
 extern uint32_t g_epoch;      // bumped when the set of wait descriptors changes
 extern uint32_t g_spin_us;
 extern uint32_t g_grace_ms;
+inline constexpr uint32_t kAgentPathMax = 128;
+extern char g_agent_path[kAgentPathMax];  // $ETA_AGENT at the start: programs wipe environments
 
 // The region of this process, attaching it if need be. Null: *why says why not.
 Region* region_get(Reason* why);

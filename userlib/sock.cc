@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "epoll.h"
+#include "sock_epoll.h"
 #include "real.h"
 
 namespace eta::al {
@@ -175,7 +175,8 @@ uint32_t sock_mask(Sock* s, bool* moved)
                 return 0;
             }
             if (s->state == SockState::kConnecting) {
-                return 0;
+                const bool pending = s->region->app->state(s->dti) == ETA_DTI_CONNECTING;
+                return pending ? 0 : kReadOut | kReadErr;
             }
         }
         [[fallthrough]];

@@ -160,9 +160,14 @@ void fetch_free(Engine& e, RegionView& r, eta_ctx& c, uint32_t local, const Snap
         e.counters.bump(Counter::doorbells_stale);
         return;
     }
+    if (s.sq_tail == 0) {
+        return;  // made ready but nothing asked for: perhaps on its way through the child ring
+    }
     const eta_sqe q = copy_entry(r, local, 0);
-    if (s.sq_tail - 1 >= ETA_SQ_DEPTH || s.rx_head != 0 || q.op != ETA_OP_CONNECT) {
-        close_bad(e, c, Counter::bad_order);
+    if (s.sq_tail > ETA_SQ_DEPTH || s.rx_head != 0 || q.op != ETA_OP_CONNECT) {
+        // Not close_bad(): the context of a DTI never used names no region yet.
+        e.counters.bump(Counter::bad_order);
+        eta_store_once(&r.ro->closed_bad, r.ro->closed_bad + 1);
         return;
     }
     c.listener = 0;

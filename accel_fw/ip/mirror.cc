@@ -21,10 +21,7 @@ constexpr uint8_t kV6Loopback[ETA_ADDR_LEN] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
 bool same(const uint8_t* a, const uint8_t* b) { return std::memcmp(a, b, ETA_ADDR_LEN) == 0; }
 bool is_v4(const uint8_t* a) { return std::memcmp(a, kV4Prefix, sizeof kV4Prefix) == 0; }
 
-bool is_loopback(const uint8_t* a)
-{
-    return is_v4(a) ? a[12] == 127 : same(a, kV6Loopback);
-}
+bool is_loopback(const uint8_t* a) { return is_v4(a) ? a[12] == 127 : same(a, kV6Loopback); }
 
 // Neither a group nor all hosts: something TCP may talk to.
 bool is_unicast(const uint8_t* a)

@@ -54,14 +54,14 @@ private:
     void choose_source(const eta_route& r, Route* out) const;
 
     const Pool& pool_;
-    uint32_t seen_seq_;  // tables_seq of the copy; odd: none yet
+    uint32_t seen_seq_;                // tables_seq of the copy; odd: none yet
     std::vector<eta_addr> raw_addrs_;  // staging, as large as the agent's tables
     std::vector<eta_route> raw_routes_;
     std::vector<eta_neigh> raw_neighs_;
-    std::vector<eta_addr> addrs_;   // valid ones
+    std::vector<eta_addr> addrs_;    // valid ones
     std::vector<eta_route> routes_;  // valid ones, longest prefix first, then metric
     std::vector<eta_neigh> neighs_;  // valid ones, sorted by address
-    std::vector<uint32_t> slots_;   // open addressing: index in addrs_ + 1, 0 empty
+    std::vector<uint32_t> slots_;    // open addressing: index in addrs_ + 1, 0 empty
     uint32_t slot_mask_ = 0;
 };
 

@@ -32,7 +32,7 @@ constexpr uint32_t kKickEvery = 32;  // frames; the kernel takes 32 for one call
 constexpr uint32_t kHeadroom = 256;  // that the kernel keeps free in front of a received frame
 constexpr int kBusyTries = 50;
 constexpr uint32_t kBusyPauseUs = 20000;
-constexpr uint32_t kMacBytes = 18;   // Ethernet with one VLAN tag
+constexpr uint32_t kMacBytes = 18;  // Ethernet with one VLAN tag
 
 class AfXdpPort final : public Port {
 public:
@@ -70,9 +70,9 @@ private:
     xsk_ring_cons comp_ = {};
     xsk_ring_cons rx_ = {};
     xsk_ring_prod tx_ = {};
-    uint32_t held_count_ = 0;    // received frames not yet released
-    uint32_t queued_ = 0;        // frames in the transmit ring not yet submitted
-    bool sent_ = false;          // since the last flush
+    uint32_t held_count_ = 0;  // received frames not yet released
+    uint32_t queued_ = 0;      // frames in the transmit ring not yet submitted
+    bool sent_ = false;        // since the last flush
     uint32_t free_count_ = 0;
     uint64_t kernel_drops_ = 0;  // as last reported by the kernel
     uint64_t held_[kRxBurst];
@@ -118,7 +118,8 @@ bool AfXdpPort::read_interface(const std::string& ifname, std::string* err)
     int code = errno;
     if (s >= 0) close(s);
     if (!ok) {
-        *err = "af_xdp " + ifname + ": " + (code == ENODEV ? "no such interface" : std::strerror(code));
+        *err = "af_xdp " + ifname + ": " +
+               (code == ENODEV ? "no such interface" : std::strerror(code));
         return false;
     }
     if (!(req.ifr_flags & IFF_UP)) {
@@ -205,10 +206,12 @@ void AfXdpPort::rx_release()
     uint32_t idx = 0;
     // Never fails: the fill ring is as large as the number of receive frames.
     if (xsk_ring_prod__reserve(&fill_, held_count_, &idx) != held_count_) return;
-    for (uint32_t i = 0; i < held_count_; i++) *xsk_ring_prod__fill_addr(&fill_, idx + i) = held_[i];
+    for (uint32_t i = 0; i < held_count_; i++)
+        *xsk_ring_prod__fill_addr(&fill_, idx + i) = held_[i];
     xsk_ring_prod__submit(&fill_, held_count_);
     held_count_ = 0;
-    if (xsk_ring_prod__needs_wakeup(&fill_)) recvfrom(fd_, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
+    if (xsk_ring_prod__needs_wakeup(&fill_))
+        recvfrom(fd_, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
 }
 
 uint8_t* AfXdpPort::tx_reserve(uint32_t head_len)
@@ -269,7 +272,8 @@ void AfXdpPort::submit()
 
 uint32_t AfXdpPort::unsent() const
 {
-    return __atomic_load_n(tx_.producer, __ATOMIC_RELAXED) - __atomic_load_n(tx_.consumer, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(tx_.producer, __ATOMIC_RELAXED) -
+           __atomic_load_n(tx_.consumer, __ATOMIC_ACQUIRE);
 }
 
 void AfXdpPort::kick()
@@ -293,7 +297,8 @@ void AfXdpPort::reap()
 {
     uint32_t idx = 0;
     uint32_t n = xsk_ring_cons__peek(&comp_, kTxFrames - free_count_, &idx);
-    for (uint32_t i = 0; i < n; i++) free_[free_count_++] = *xsk_ring_cons__comp_addr(&comp_, idx + i);
+    for (uint32_t i = 0; i < n; i++)
+        free_[free_count_++] = *xsk_ring_cons__comp_addr(&comp_, idx + i);
     if (n != 0) xsk_ring_cons__release(&comp_, n);
 }
 

@@ -53,7 +53,10 @@ struct LinkHeader {
 };
 static_assert(sizeof(LinkHeader) <= ETA_PAGE);
 
-constexpr uint32_t record_bytes(uint32_t len) { return (kDataOff + len + kAlign - 1) & ~(kAlign - 1); }
+constexpr uint32_t record_bytes(uint32_t len)
+{
+    return (kDataOff + len + kAlign - 1) & ~(kAlign - 1);
+}
 constexpr uint32_t kMaxRecord = record_bytes(kMaxFrame);
 
 int lock_byte(int fd, off_t byte, short type, bool wait)
@@ -109,11 +112,11 @@ private:
     LinkEnd* peer_ = nullptr;
     uint8_t* tx_ = nullptr;
     uint8_t* rx_ = nullptr;
-    uint32_t prod_ = 0;       // own_->prod, and what is not published yet
-    uint32_t cons_ = 0;       // read so far; own_->cons follows at rx_release()
+    uint32_t prod_ = 0;         // own_->prod, and what is not published yet
+    uint32_t cons_ = 0;         // read so far; own_->cons follows at rx_release()
     uint32_t unpublished_ = 0;  // frames
-    bool sent_ = false;       // since the last flush
-    bool peer_gone_ = false;  // nobody at the other end: a full ring drops
+    bool sent_ = false;         // since the last flush
+    bool peer_gone_ = false;    // nobody at the other end: a full ring drops
     bool reserved_drop_ = false;
     uint8_t scratch_[kMaxHead];
 };
@@ -146,7 +149,8 @@ bool LinkPort::open_file(std::string* err)
     for (int tries = 0; tries < 100; tries++) {
         fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         struct stat st;
-        if (fd_ < 0 || lock_byte(fd_, kLockSetup, F_WRLCK, true) != 0 || fstat(fd_, &st) != 0) break;
+        if (fd_ < 0 || lock_byte(fd_, kLockSetup, F_WRLCK, true) != 0 || fstat(fd_, &st) != 0)
+            break;
         if (st.st_nlink > 0) return set_up(err);
         close(fd_);  // the last end went away and took the file with it
         fd_ = -1;
@@ -180,7 +184,8 @@ bool LinkPort::set_up(std::string* err)
 uint8_t* LinkPort::map_ring(int index)
 {
     off_t off = ETA_PAGE + static_cast<off_t>(index) * kRingBytes;
-    void* base = mmap(nullptr, 2 * size_t{kRingBytes}, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* base =
+        mmap(nullptr, 2 * size_t{kRingBytes}, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED) return nullptr;
     auto* p = static_cast<uint8_t*>(base);
     for (int half = 0; half < 2; half++) {
@@ -206,7 +211,8 @@ bool LinkPort::map_all(std::string* err)
         header_->ring_bytes = kRingBytes;
         header_->magic = kMagic;
     }
-    if (header_->magic == kMagic && header_->version == kVersion && header_->ring_bytes == kRingBytes)
+    if (header_->magic == kMagic && header_->version == kVersion &&
+        header_->ring_bytes == kRingBytes)
         return true;
     *err = "link " + path_ + ": exists and is not a link file of this version";
     return false;

@@ -45,7 +45,8 @@ std::string port_parse_spec(const std::string& text, PortSpec* out)
 {
     size_t colon = text.find(':');
     if (colon == std::string::npos)
-        return "port '" + text + "' is not of the form af_xdp:IFNAME[,queue], tap:NAME or link:PATH";
+        return "port '" + text +
+               "' is not of the form af_xdp:IFNAME[,queue], tap:NAME or link:PATH";
     out->kind = text.substr(0, colon);
     out->name = text.substr(colon + 1);
     if (out->kind == "tap") return check_ifname(*out);

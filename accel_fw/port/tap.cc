@@ -71,8 +71,8 @@ private:
 
     int fd_ = -1;
     uint8_t* rx_mem_ = nullptr;
-    uint32_t rx_used_ = 0;   // buffers given out since rx_release()
-    bool readable_ = true;   // a read may find a frame
+    uint32_t rx_used_ = 0;  // buffers given out since rx_release()
+    bool readable_ = true;  // a read may find a frame
     bool rx_uring_ok_ = false;
     bool tx_uring_ok_ = false;
     io_uring rx_uring_;
@@ -116,7 +116,8 @@ bool TapPort::create(const std::string& name, std::string* err)
     }
     if (errno == EPERM) *err = "tap " + name + ": no privilege (CAP_NET_ADMIN is needed)";
     else if (errno == EBUSY) *err = "tap " + name + ": in use by another program";
-    else if (errno == EINVAL) *err = "tap " + name + ": an interface of that name exists and is no TAP";
+    else if (errno == EINVAL)
+        *err = "tap " + name + ": an interface of that name exists and is no TAP";
     else *err = "tap " + name + ": " + std::strerror(errno);
     return false;
 }
@@ -176,7 +177,8 @@ bool TapPort::maybe_readable()
     unsigned head, n = 0;
     bool ended = false;
     io_uring_cqe* cqe;
-    io_uring_for_each_cqe(&rx_uring_, head, cqe) {
+    io_uring_for_each_cqe(&rx_uring_, head, cqe)
+    {
         n++;
         ended |= !(cqe->flags & IORING_CQE_F_MORE);
     }
@@ -226,7 +228,8 @@ void TapPort::tx_commit(const TxFrame& frame)
     p.iov[1] = {p.head, frame.head_len};
     p.bytes = static_cast<uint32_t>(sizeof p.hdr) + frame.head_len + frame.payload.len;
     for (uint32_t i = 0; i < frame.payload.count; i++)
-        p.iov[2 + i] = {const_cast<uint8_t*>(frame.payload.piece[i].data), frame.payload.piece[i].len};
+        p.iov[2 + i] = {const_cast<uint8_t*>(frame.payload.piece[i].data),
+                        frame.payload.piece[i].len};
     p.iov_count = 2 + frame.payload.count;
 }
 
@@ -242,7 +245,8 @@ void TapPort::flush_plain()
 {
     for (uint32_t i = 0; i < pending_count_; i++) {
         const Pending& p = pending_[i];
-        if (writev(fd_, p.iov, static_cast<int>(p.iov_count)) != static_cast<ssize_t>(p.bytes)) dropped_++;
+        if (writev(fd_, p.iov, static_cast<int>(p.iov_count)) != static_cast<ssize_t>(p.bytes))
+            dropped_++;
     }
 }
 

@@ -20,7 +20,8 @@ int quiet(enum libbpf_print_level, const char*, va_list) { return 0; }
 std::string load_error(const std::string& ifname, int err)
 {
     std::string head = "af_xdp " + ifname + ": cannot load the XDP program: ";
-    if (err == EPERM || err == EACCES) return head + "no privilege (CAP_NET_ADMIN and CAP_BPF are needed)";
+    if (err == EPERM || err == EACCES)
+        return head + "no privilege (CAP_NET_ADMIN and CAP_BPF are needed)";
     if (err == ENOSYS) return head + "kernel without BPF";
     return head + std::strerror(err);
 }
@@ -59,8 +60,7 @@ int attach_object(bpf_object* obj, const std::string& ifname, uint32_t queue, in
     if (fd >= 0) return fd;
     if (code == EBUSY || code == EEXIST)
         *err = "af_xdp " + ifname + ": interface busy: another XDP program is attached to it";
-    else
-        *err = "af_xdp " + ifname + ": cannot attach the XDP program: " + std::strerror(code);
+    else *err = "af_xdp " + ifname + ": cannot attach the XDP program: " + std::strerror(code);
     return -1;
 }
 

@@ -76,7 +76,7 @@ void same_ack(Engine& e, eta_ctx& c, const Segment& s, bool news)
     const bool duplicate = news || is_duplicate(c, s);
     take_window(e, c, s);
     if (has(c, ETA_CTX_F_PROBING) && !has(c, ETA_CTX_F_ORPHAN)) {
-        c.retries = 0;  // the peer answers: it may keep its window shut for ever (RFC 1122 4.2.2.17)
+        c.retries = 0;  // it answers, so its window may stay shut for ever (RFC 1122 4.2.2.17)
     }
     if (duplicate && outstanding(c) != 0) {
         duplicate_ack(e, c);

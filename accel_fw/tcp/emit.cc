@@ -9,12 +9,11 @@ namespace eta::fw::tcp {
 bool emit(Engine& e, const Segment& s, const Destination& to)
 {
     if (to.local) {
-        if (e.local.full()) {
-            e.counters.bump(Counter::tcp_local_full);
-            return false;
+        Segment* slot = local_slot(e);
+        if (slot != nullptr) {
+            *slot = s;
         }
-        e.local.push() = s;
-        return true;
+        return slot != nullptr;
     }
     TxFrame frame;
     frame.head = e.port->tx_reserve(head_len_of(s));

@@ -33,6 +33,7 @@ bool is_plain(const eta_ctx& c, const Segment& s)
 
 void fast_segment(Engine& e, eta_ctx& c, Segment& s)
 {
+    c.last_rx_us = e.now_us;
     take_timestamp(c, s);
     if (s.ack != c.snd_una && !ack_advance(e, c, s)) {
         return;
@@ -50,7 +51,6 @@ Verdict tcp_input(Engine& e, Segment& s, eta_ctx* c, eta_tw* tw)
     if (c == nullptr) {
         return no_connection_is_ours(e, s, tw) ? Verdict::kDone : Verdict::kToOs;
     }
-    c->last_rx_us = e.now_us;
     c->segs_in++;
     if (is_plain(*c, s)) {
         fast_segment(e, *c, s);

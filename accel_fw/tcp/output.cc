@@ -59,37 +59,59 @@ void acknowledged(eta_ctx& c)
     c.last_ack_sent = c.rcv_nxt;
 }
 
+void fill(Engine& e, eta_ctx& c, uint32_t seq, uint8_t flags, Segment* s)
+{
+    std::memcpy(s->tuple.laddr, c.raddr, sizeof c.raddr);
+    std::memcpy(s->tuple.raddr, c.laddr, sizeof c.laddr);
+    s->tuple.lport = c.rport;
+    s->tuple.rport = c.lport;
+    s->hash = c.hash;
+    s->seq = seq;
+    s->flags = flags;
+    if ((flags & kSyn) != 0) {
+        put_syn_options(e, c, s);
+    } else {
+        s->wnd = advertise_window(c);
+    }
+    if ((flags & kAck) != 0) {
+        s->ack = c.rcv_nxt;
+    }
+    if (has(c, ETA_CTX_F_TS)) {
+        s->opts |= kOptTs;
+        s->ts_val = timestamp_now(e, c);
+        s->ts_ecr = c.ts_recent;
+    }
+}
+
+bool emit_local(Engine& e, eta_ctx& c, uint32_t seq, uint8_t flags, const Payload& payload)
+{
+    Segment* s = local_slot(e);
+    if (s == nullptr) {
+        return false;
+    }
+    fill(e, c, seq, flags, s);
+    s->payload = payload;
+    return true;
+}
+
+bool emit_wire(Engine& e, eta_ctx& c, uint32_t seq, uint8_t flags, const Payload& payload)
+{
+    Segment s;
+    fill(e, c, seq, flags, &s);
+    s.payload = payload;
+    if (c.ooo_count != 0 && has(c, ETA_CTX_F_SACK) && payload.len == 0) {
+        put_sack(c, &s);
+    }
+    const uint16_t gso = payload.len > c.mss ? static_cast<uint16_t>(c.mss) : 0;
+    return emit(e, s, Destination{c.dmac, false, gso});
+}
+
 // One segment. False: no room now.
 bool emit_segment(Engine& e, eta_ctx& c, uint32_t seq, uint8_t flags, const Payload& payload)
 {
-    Segment s;
-    std::memcpy(s.tuple.laddr, c.raddr, sizeof c.raddr);
-    std::memcpy(s.tuple.raddr, c.laddr, sizeof c.laddr);
-    s.tuple.lport = c.rport;
-    s.tuple.rport = c.lport;
-    s.hash = c.hash;
-    s.seq = seq;
-    s.flags = flags;
-    s.local = has(c, ETA_CTX_F_LOCAL);
-    s.payload = payload;
-    if ((flags & kSyn) != 0) {
-        put_syn_options(e, c, &s);
-    } else {
-        s.wnd = advertise_window(c);
-    }
-    if ((flags & kAck) != 0) {
-        s.ack = c.rcv_nxt;
-        if (c.ooo_count != 0 && has(c, ETA_CTX_F_SACK) && payload.len == 0) {
-            put_sack(c, &s);
-        }
-    }
-    if (has(c, ETA_CTX_F_TS)) {
-        s.opts |= kOptTs;
-        s.ts_val = timestamp_now(e, c);
-        s.ts_ecr = c.ts_recent;
-    }
-    const uint16_t gso = payload.len > c.mss ? static_cast<uint16_t>(c.mss) : 0;
-    if (!emit(e, s, Destination{c.dmac, s.local, gso})) {
+    const bool sent = has(c, ETA_CTX_F_LOCAL) ? emit_local(e, c, seq, flags, payload)
+                                              : emit_wire(e, c, seq, flags, payload);
+    if (!sent) {
         return false;
     }
     c.segs_out++;

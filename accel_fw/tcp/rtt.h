@@ -18,8 +18,8 @@ inline uint32_t clamp_rto(uint64_t us)
 // that a peer's delayed ACK is not taken for a loss.
 inline void rtt_sample(eta_ctx& c, uint64_t sample_us)
 {
-    const uint32_t r = sample_us == 0 ? 1 : sample_us > kRtoMaxUs ? kRtoMaxUs
-                                                                  : static_cast<uint32_t>(sample_us);
+    const uint64_t capped = sample_us < kRtoMaxUs ? sample_us : kRtoMaxUs;
+    const uint32_t r = capped == 0 ? 1 : static_cast<uint32_t>(capped);
     if (c.srtt_us == 0) {
         c.srtt_us = r;
         c.rttvar_us = r / 2;

@@ -19,6 +19,8 @@ public:
     void add(Engine& e, const eta_ctx& c);
     // Takes an entry out of the hash before its time.
     void remove(Engine& e, eta_tw& tw);
+    // After a crash, with an empty hash: what the table still holds goes on (law 2).
+    void recover(Engine& e);
     uint32_t used() const { return used_; }
 
 private:

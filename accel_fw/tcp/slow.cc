@@ -21,6 +21,9 @@ Step check_paws(Engine& e, eta_ctx& c, const Segment& s)
         e.counters.bump(Counter::tcp_no_timestamp);  // RFC 7323 3.2
         return Step::kStop;
     }
+    if (e.now_us - c.last_rx_us > kPawsIdleUs) {
+        c.ts_recent = s.ts_val;  // RFC 7323 5.5: the remembered one may be ahead by a wrap
+    }
     if (seq_lt(s.ts_val, c.ts_recent)) {
         e.counters.bump(Counter::tcp_paws);
         ack_now(e, c);
@@ -48,7 +51,7 @@ Step syn_in_syn_rcvd(Engine& e, eta_ctx& c, Segment& s)
         return Step::kStop;
     }
     s.seq++;
-    s.wnd = static_cast<uint16_t>(s.wnd >> c.snd_wscale);  // not scaled in a SYN; check_ack() scales
+    s.wnd = static_cast<uint16_t>(s.wnd >> c.snd_wscale);  // not scaled; check_ack() scales
     s.flags &= static_cast<uint8_t>(~kSyn);
     ack_now(e, c);
     return Step::kNext;
@@ -70,10 +73,11 @@ Step check_sequence(Engine& e, eta_ctx& c, Segment& s)
         if (s.seq_len() != 0) {
             ack_now(e, c);
         } else {
-            challenge_ack(e, c);  // throttled, or two confused ends would answer each other for ever
+            challenge_ack(e, c);  // throttled: two confused ends would answer for ever
         }
         return Step::kStop;
     }
+    c.last_rx_us = e.now_us;
     take_timestamp(c, s);
     const uint32_t dup = seq_room(s.seq, c.rcv_nxt);
     if (dup != 0 && (s.flags & (kSyn | kRst)) == 0) {

@@ -62,10 +62,10 @@ bool retransmit_timeout(Engine& e, eta_ctx& c)
     e.counters.bump(Counter::tcp_timeouts);
     if (has(c, ETA_CTX_F_PROBING)) {
         c.snd_nxt = c.snd_una;
-        c.flags |= ETA_CTX_F_PROBE;
     } else {
         recovery_timeout(c);
     }
+    c.flags |= ETA_CTX_F_PROBE;  // even if the peer has shut its window meanwhile
     c.backoff++;
     e.touch(c);
     return true;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The TIME_WAIT table and the segments that meet one of its entries (RFC 9293 3.10.7.4,
 // RFC 6191, RFC 1337). The DTI is free by then: answers go through tcp/reply.
+#include <algorithm>
+
 #include "tcp/internal.h"
 #include "tcp/reply.h"
 
@@ -51,6 +53,27 @@ void TimeWait::remove(Engine& e, eta_tw& tw)
 {
     e.hash.remove(tw.hash, ETA_HASH_TW | static_cast<uint32_t>(&tw - e.pool.tw));
     tw.expires_us = 0;
+}
+
+// Entries move to the front of the table, oldest first; the hash has another key by now.
+void TimeWait::recover(Engine& e)
+{
+    eta_tw* tw = e.pool.tw;
+    eta_tw* end = std::remove_if(tw, tw + e.pool.hdr->n_tw,
+                                 [](const eta_tw& t) { return t.expires_us == 0; });
+    std::sort(tw, end,
+              [](const eta_tw& a, const eta_tw& b) { return a.expires_us < b.expires_us; });
+    std::memset(end, 0, static_cast<size_t>(tw + e.pool.hdr->n_tw - end) * sizeof *tw);
+    oldest_ = 0;
+    used_ = static_cast<uint32_t>(end - tw);
+    for (uint32_t i = 0; i < used_; i++) {
+        FourTuple t;
+        std::memcpy(&t, tw[i].laddr, sizeof t);
+        tw[i].hash = e.hash.tuple_hash(t);
+        if (!e.hash.insert(tw[i].hash, ETA_HASH_TW | i)) {
+            tw[i].expires_us = 0;
+        }
+    }
 }
 
 namespace tcp {

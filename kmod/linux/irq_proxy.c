@@ -7,6 +7,8 @@
 #include <linux/rcupdate.h>
 #include <linux/uaccess.h>
 
+#include <eta/ring_ops.h>
+
 #include "eta_ka.h"
 
 #define WAKE_SIZE sizeof(__u64) /* waking and waiting move one counter, as with an eventfd */
@@ -49,10 +51,18 @@ static void eta_ka_wake_all_fw(void)
 		eta_ka_wake_fw(&eta_ka, proc);
 }
 
-/* May be called by the core under eta_ka.lock: the work runs later. */
+/* Raw packets at once; notes by the work, if there are any. */
 void eta_ka_agent_interrupt(void *host, __u32 proc)
 {
-	mod_delayed_work(system_wq, &eta_ka.drain_work, 0);
+	const struct eta_proc *p = eta_ka.core.proc;
+	u32 i;
+
+	for (i = 0; i < eta_ka.limits.n_procs; i++) {
+		if (eta_load_acquire(&p[i].to_agent_prod) == eta_load_once(&p[i].to_agent_cons))
+			continue;
+		mod_delayed_work(system_wq, &eta_ka.drain_work, 0);
+		break;
+	}
 	eta_ka_netdev_rx();
 }
 

@@ -7,6 +7,7 @@
  */
 #include <linux/err.h>
 #include <linux/highmem.h>
+#include <linux/nospec.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
@@ -211,7 +212,22 @@ static struct eta_ka_mem *eta_ka_map_target(const struct eta_ka_file *f, u32 kin
 	}
 	if (region == ETA_NONE || region >= eta_ka.limits.n_regions)
 		return ERR_PTR(-ENOENT);
+	region = array_index_nospec(region, eta_ka.limits.n_regions);
 	return kind == ETA_MAP_RO ? &eta_ka.region[region].ro : &eta_ka.region[region].rw;
+}
+
+/* The object's file, held; NULL if it is gone, or became another program's meanwhile. */
+static struct file *eta_ka_map_file(const struct eta_ka_file *f, struct eta_ka_mem *mem, u64 *size)
+{
+	struct file *file = NULL;
+
+	spin_lock(&eta_ka.mem_lock);
+	if (mem->file && (READ_ONCE(f->role) != ETA_ROLE_APP ||
+			  rcu_access_pointer(eta_ka.region_file[f->region]) == f))
+		file = get_file(mem->file);
+	*size = mem->size;
+	spin_unlock(&eta_ka.mem_lock);
+	return file;
 }
 
 /* The caller holds mmap_lock: no mutex may be taken here. */
@@ -233,10 +249,7 @@ int eta_ka_mem_mmap(struct eta_ka_file *f, struct vm_area_struct *vma)
 		return PTR_ERR(mem);
 	if (!writable && (vma->vm_flags & VM_WRITE))
 		return -EACCES;
-	spin_lock(&eta_ka.mem_lock);
-	file = mem->file ? get_file(mem->file) : NULL;
-	size = mem->size;
-	spin_unlock(&eta_ka.mem_lock);
+	file = eta_ka_map_file(f, mem, &size);
 	if (!file)
 		return -ENOENT;
 	if (off > size || len > size - off) {

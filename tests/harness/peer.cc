@@ -72,6 +72,8 @@ void Peer::send(const Seg& s)
     if (t.flags & kS && t.wscale)
         wscale = *t.wscale;
     lab_.inject(encode(t));
+    if (!hold)
+        lab_.settle();
 }
 
 void Peer::learn(const TcpFrame& t)

@@ -98,6 +98,7 @@ public:
     uint8_t engine_wscale = 0;
     uint16_t port, engine_port;
     bool check_payload = true;
+    bool hold = false;  // segments sent arrive together, when the lab settles next
 
 private:
     friend class Lab;

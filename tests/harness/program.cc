@@ -55,9 +55,16 @@ Program::~Program()
         die();
 }
 
-void Program::die()
+void Program::abandon()
 {
     alive_ = false;
+    on_wake = nullptr;
+    on_event = nullptr;
+}
+
+void Program::die()
+{
+    abandon();
     socks_.clear();
     host_.client_gone(client_);
 }
@@ -131,7 +138,7 @@ void Program::replenish(Sock& listener)
 {
     bool any = false;
     while (region_.posted(listener.dti_) < listener.children) {
-        uint32_t child = region_.dti_alloc();
+        uint32_t child = dti_alloc();
         if (child == al::kNoDti)
             break;
         region_.post_child(listener.dti_, child);

@@ -97,7 +97,7 @@ public:
     bool poll();
     // The process is gone, its descriptors are closed. The object stays, dead.
     void die();
-    void abandon() { alive_ = false; }  // the machine itself goes away
+    void abandon();  // the machine itself goes away
     bool alive() const { return alive_; }
     bool awake = true;  // wake-ups of the agent since the last poll
 

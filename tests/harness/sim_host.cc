@@ -265,7 +265,7 @@ uint32_t SimHost::time_waits() const
     auto* tw = reinterpret_cast<eta_tw*>(static_cast<uint8_t*>(pool_) + core_.hdr->tw_off);
     uint32_t n = 0;
     for (uint32_t i = 0; i < core_.hdr->n_tw; i++)
-        n += tw[i].expires_us != 0;
+        n += tw[i].expires_us > world_.now_us();
     return n;
 }
 

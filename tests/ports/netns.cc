@@ -35,13 +35,17 @@ bool enter_new_netns()
     return false;
 }
 
-bool ip(const std::string& args) { return std::system(("ip " + args + " 2>/dev/null").c_str()) == 0; }
+bool ip(const std::string& args)
+{
+    return std::system(("ip " + args + " 2>/dev/null").c_str()) == 0;
+}
 
 void make_veth(const std::string& a, const std::string& b)
 {
     bool ok = ip("link add " + a + " type veth peer name " + b);
     for (const std::string& name : {a, b}) {
-        std::string quiet = "echo 1 > /proc/sys/net/ipv6/conf/" + name + "/disable_ipv6 2>/dev/null";
+        std::string quiet =
+            "echo 1 > /proc/sys/net/ipv6/conf/" + name + "/disable_ipv6 2>/dev/null";
         ok = std::system(quiet.c_str()) == 0 && ok;
         ok = ip("link set " + name + " up") && ok;
     }
@@ -79,7 +83,8 @@ Bytes RawSocket::receive()
         if (poll(&p, 1, 1000) <= 0) return {};
         sockaddr_ll from = {};
         socklen_t from_len = sizeof from;
-        ssize_t n = recvfrom(fd_, frame.data(), frame.size(), 0, reinterpret_cast<sockaddr*>(&from), &from_len);
+        ssize_t n = recvfrom(fd_, frame.data(), frame.size(), 0, reinterpret_cast<sockaddr*>(&from),
+                             &from_len);
         if (n < 0) return {};
         if (from.sll_pkttype == PACKET_OUTGOING) continue;  // our own
         frame.resize(static_cast<size_t>(n));
@@ -118,10 +123,12 @@ uint16_t full_sum(const Bytes& f)
 
 Bytes tcp_frame(uint32_t payload, bool partial_checksum)
 {
-    static const uint8_t head[kTcpHead] = {
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 9, 8, 0,           // Ethernet
-        0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 9, 0, 2, 10, 9, 0, 1,  // IPv4
-        0x30, 0x39, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 1, 0, 0, 0, 0, 0};
+    static const uint8_t head[kTcpHead] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,    0, 0,  0, 0,
+                                           9,    8,    0,  // Ethernet
+                                           0x45, 0,    0,    0,    0,    1,    0x40, 0, 64, 6, 0,
+                                           0,    10,   9,    0,    2,    10,   9,    0, 1,  // IPv4
+                                           0x30, 0x39, 0,    80,   0,    0,    0,    1, 0,  0, 0,
+                                           1,    0x50, 0x18, 1,    0,    0,    0,    0, 0};
     Bytes f(head, head + kTcpHead);
     for (uint32_t i = 0; i < payload; i++) f.push_back(static_cast<uint8_t>(i * 7 + i / 256));
     put16(&f[16], static_cast<uint32_t>(f.size()) - 14);

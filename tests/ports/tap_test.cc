@@ -140,7 +140,8 @@ TEST_CASE("tap: without privilege the error says so")
         std::string err;
         if (setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
         bool refused = port_open("tap:etatap1", &err) == nullptr;
-        bool said = err.find("no privilege") != std::string::npos || err.find("denied") != std::string::npos;
+        bool said = err.find("no privilege") != std::string::npos ||
+                    err.find("denied") != std::string::npos;
         _exit(refused && said ? 0 : 1);
     }
     int status = 0;

@@ -68,10 +68,10 @@ TEST_CASE("retransmit: the timeout follows the round-trip time")
     Sock& sock = lab.accept_from(peer, usual());
     for (uint32_t i = 0; i < 20; i++) {
         sock.send(10);
-        peer.expect(data(1 + 10 * i, 10));
+        uint32_t sent_at = peer.expect(data(1 + 10 * i, 10)).ts->first;
         lab.advance(600 * kMs);
         peer.take_all();
-        peer.send(ack(11 + 10 * i));
+        peer.send(ack(11 + 10 * i).ts_ecr(sent_at));
         lab.advance(10 * kMs);
         peer.take_all();
     }

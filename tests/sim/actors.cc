@@ -138,15 +138,13 @@ void Actor::step(Conn& c)
         step_client(c);
 }
 
-// The accelerator has ended the connection.
+// The accelerator has ended the connection with an error. After an orderly end (both FINs) what
+// was received is still to be read.
 bool Actor::over(Conn& c)
 {
-    if (!c.sock->closed())
+    if (!c.sock->closed() || c.sock->err() == 0)
         return false;
-    int err = c.sock->err();
-    if (err == 0)
-        err = ECONNRESET;  // orderly CLOSED before our own close: not expected
-    finish(c, err);
+    finish(c, c.sock->err());
     return true;
 }
 
@@ -274,7 +272,7 @@ bool Actor::receive(Conn& c, uint64_t stall_at)
 
 void Actor::step_client(Conn& c)
 {
-    if (!c.sock->established())
+    if (c.sock->connecting())
         return;
     const Spec& s = *c.spec;
     transmit(c, s.req_len);

@@ -238,3 +238,22 @@ TEST_CASE("agent core: port announcements are checked")
         REQUIRE(host.cmd(fw, ETA_CMD_FW_PORT, p) == -EINVAL);
     }
 }
+
+TEST_CASE("agent core: the agent's own end frees every region")
+{
+    AgentHost host;
+    eta_client fw = root_client();
+    eta_client a = app_client();
+    eta_client b = app_client();
+    REQUIRE(host.attach(fw, ETA_ROLE_FW) == 0);
+    REQUIRE(host.attach(a, ETA_ROLE_APP) == 0);
+    REQUIRE(host.attach(b, ETA_ROLE_APP) == 0);
+    REQUIRE(host.create(b, 9) == 0);
+    REQUIRE(host.listen(b, 1) == 0);
+    host.gone(a);  // still dying
+    eta_core_fini(&host.core);
+    REQUIRE(host.objects.empty());
+    REQUIRE(host.core.n_dti == 0);
+    REQUIRE(host.core.fw_mask == 0);
+    REQUIRE(host.broken().empty());
+}

@@ -64,7 +64,6 @@ public:
     {
         init_result = eta_core_init(&core, &l, pool.get(), mem_.get(), 77, ops(), this);
     }
-    ~AgentHost() { eta_core_fini(&core); }
     AgentHost(const AgentHost&) = delete;
 
     // -- commands --

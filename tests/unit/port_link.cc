@@ -211,8 +211,8 @@ TEST_CASE("lengths and indices of a lying end are counted, never followed")
     int fd = open(w.path.c_str(), O_RDWR);
     struct stat st;
     REQUIRE(fstat(fd, &st) == 0);
-    auto* mem = static_cast<uint8_t*>(mmap(nullptr, static_cast<size_t>(st.st_size),
-                                           PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+    auto* mem = static_cast<uint8_t*>(
+        mmap(nullptr, static_cast<size_t>(st.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
     REQUIRE(mem != MAP_FAILED);
     auto* prod_a = reinterpret_cast<uint32_t*>(mem + 64);  // first word of the first end
     auto* ring_a = reinterpret_cast<uint32_t*>(mem + 4096);

@@ -21,9 +21,10 @@ TEST_CASE("good port names are taken apart")
 
 TEST_CASE("bad port names are refused with a sentence")
 {
-    for (const char* bad : {"", "veth0", "dpdk:0", "tap:", "link:", "af_xdp:", "af_xdp:veth0,", "af_xdp:veth0,x",
-                            "af_xdp:veth0,-1", "af_xdp:veth0,64", "af_xdp:veth0,99999999999", "af_xdp:,1", "tap:a/b",
-                            "tap:..", "tap:interface-name-16", "tap:a%d"}) {
+    for (const char* bad :
+         {"", "veth0", "dpdk:0", "tap:", "link:", "af_xdp:", "af_xdp:veth0,", "af_xdp:veth0,x",
+          "af_xdp:veth0,-1", "af_xdp:veth0,64", "af_xdp:veth0,99999999999", "af_xdp:,1", "tap:a/b",
+          "tap:..", "tap:interface-name-16", "tap:a%d"}) {
         PortSpec s;
         INFO(bad);
         CHECK_FALSE(port_parse_spec(bad, &s).empty());

@@ -531,8 +531,29 @@ static void test_killed_programs(void)
 	close(ready[1]);
 }
 
-int main(void)
+/* Keeps mappings after the descriptor is closed, until told to go on. */
+static int hold(void)
 {
+	struct eta_attach a;
+	int fd = attached(ETA_ROLE_APP, &a);
+	struct eta_region_ro *ro = map(fd, a.ro_size, PROT_READ, 0, ETA_MAP_RO);
+	char *rw = map(fd, a.rw_size, PROT_READ | PROT_WRITE, 0, ETA_MAP_RW);
+	char c;
+
+	close(fd);
+	puts("held");
+	fflush(stdout);
+	if (read(0, &c, 1) < 0)
+		return 1;
+	rw[a.rw_size / 2] = 1;
+	CHECK(ro->map.magic == ETA_ABI_MAGIC);
+	return finish("hold");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "hold"))
+		return hold();
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	test_unknown_commands();

@@ -109,3 +109,21 @@ clean_slate() {
     ip addr flush dev eth0 2> /dev/null
     ip link set eth0 xdp off 2> /dev/null
 }
+
+# The accelerator on eth0; the OS itself must not speak there. Options are passed on.
+fw_up() {
+    ip link set eth0 arp off
+    sysctl -q -w net.ipv6.conf.eth0.disable_ipv6=1
+    ip netns exec peer ethtool -K eth1 tx off tso off gso off > /dev/null 2>&1
+    eta_fw --port af_xdp:eth0 "$@" > /tmp/fw.log 2>&1 &
+    fw=$!
+    wait_for 20 test -e /sys/class/net/eta0 || { cat /tmp/fw.log; fail "eta_fw made no eta0"; }
+    eta0_up
+}
+
+fw_down() {
+    kill "$fw"
+    wait "$fw" || { cat /tmp/fw.log; fail "eta_fw ended with $?"; }
+    wait_for 5 sh -c '[ ! -e /sys/class/net/eta0 ]' || fail "eta0 outlives eta_fw"
+    ip link set eth0 arp on
+}

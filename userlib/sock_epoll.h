@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // epoll for the program: a real kernel set for the operating system's descriptors, and on top of
-// it an EpollSet for accelerated sockets. See epoll.cc.
+// it an EpollSet for accelerated sockets. See sock_epoll.cc.
 #pragma once
 
 #include <signal.h>
