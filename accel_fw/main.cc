@@ -141,7 +141,7 @@ int run(Options& o)
     ClientOps ops(agent);
     auto loop = std::make_unique<Loop>(*engine, ops);
     const uint32_t recovered = loop->start();
-    if (o.mlock && mlockall(MCL_CURRENT) != 0)
+    if (o.mlock && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
         return fail(std::string("cannot lock memory: ") + std::strerror(errno));
     say_ready(o, port->caps(), recovered);
 

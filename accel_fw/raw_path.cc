@@ -194,6 +194,22 @@ void raw_path_to_os(Engine& e, const RxFrame& frame)
 
 namespace {
 
+// A reset by the OS stack for a connection of ours: it saw segments that reached it while no
+// accelerator held the port, and knows nothing of the connection.
+bool resets_ours(const Engine& e, const uint8_t* f, uint32_t len)
+{
+    Layout l;
+    if (!find_transport(f, len, &l) || l.proto != kProtoTcp || l.ipv6) return false;
+    if ((f[l.l4 + 13] & kRst) == 0) return false;
+    FourTuple t = {};
+    t.laddr[10] = t.laddr[11] = t.raddr[10] = t.raddr[11] = 0xff;
+    std::memcpy(t.laddr + 12, f + kEthBytes + 12, 4);
+    std::memcpy(t.raddr + 12, f + kEthBytes + 16, 4);
+    std::memcpy(&t.lport, f + l.l4, 2);
+    std::memcpy(&t.rport, f + l.l4 + 2, 2);
+    return e.hash.lookup(t, e.hash.tuple_hash(t)) != 0;
+}
+
 // False: the port is full.
 bool send_slot(Engine& e, const uint8_t* slot)
 {
@@ -201,6 +217,10 @@ bool send_slot(Engine& e, const uint8_t* slot)
     std::memcpy(&raw, slot, sizeof raw);
     if (raw.len < kEthBytes || raw.len > kSlotMax) {
         e.counters.bump(Counter::raw_from_os_bad);
+        return true;
+    }
+    if (resets_ours(e, slot + sizeof raw, raw.len)) {
+        e.counters.bump(Counter::raw_from_os_rst);
         return true;
     }
     TxFrame f;

@@ -11,7 +11,7 @@ LESS_IS_BETTER = {"us", "us/request", "s/GB", "bytes/end"}
 
 def gain(row):
     """How many times better ETA is; below 1: worse. None: one side is missing."""
-    if not row["eta"] or not row["os"]:
+    if not row["ratio"] or not row["eta"] or not row["os"]:
         return None
     if row["unit"] in LESS_IS_BETTER:
         return row["os"] / row["eta"]

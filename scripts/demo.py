@@ -9,6 +9,7 @@ import atexit
 import hashlib
 import os
 import re
+import resource
 import signal
 import statistics
 import sys
@@ -21,10 +22,13 @@ SIZES = {"0 B": 0, "1 KB": 1024, "100 KB": 100 * 1024, "50 MB": 50 * 1024 * 1024
 ROUNDS = 3
 WORKERS = 2
 problems = []
+interrupted_by = []  # signals; an exception alone can get lost in a library
 
 
 def say(text):
     print(text, flush=True)
+    if interrupted_by:
+        raise KeyboardInterrupt
 
 
 def problem(text):
@@ -71,10 +75,11 @@ class Half:
         self.before = self.snapshot()
         self.nginx = lab.start("server", *nginx, log="nginx")
         self.redis = lab.start("server", *redis, log="redis")
-        lab.wait_listen(self.nginx, 80, replicas=WORKERS)
+        lab.wait_listen(self.nginx, 80, workers=WORKERS)
         lab.wait_listen(self.redis, 6379)
         self.rates = {}
         self.cpu = {}
+        self.both = {}
 
     def snapshot(self):
         counters = self.lab.counters() if self.lab.accelerated else {}
@@ -87,20 +92,26 @@ class Half:
 
     def measure(self, what, server, command, requests_of):
         """Runs a load once; requests/s and CPU time of the server's side for each request."""
-        cpu = self.lab.cpu_of(server)
-        start = time.monotonic()
+        cpu, client = self.lab.cpu_of(server), client_seconds()
         out = self.lab.run("client", *command, timeout=120).stdout
-        seconds = time.monotonic() - start
-        cpu = self.lab.cpu_of(server) - cpu
-        requests, rate = requests_of(out, seconds)
+        cpu, client = self.lab.cpu_of(server) - cpu, client_seconds() - client
+        requests, rate = requests_of(out)
         self.rates.setdefault(what, []).append(rate)
         self.cpu.setdefault(what, []).append(cpu / max(requests, 1) * 1e6)
+        self.both.setdefault(what, []).append((cpu + client) / max(requests, 1) * 1e6)
 
     def rate(self, what):
         return statistics.median(self.rates[what])
 
-    def cpu_us(self, what):
-        return statistics.median(self.cpu[what])
+    def cpu_text(self, what):
+        server, both = statistics.median(self.cpu[what]), statistics.median(self.both[what])
+        return f"{server:.1f} / {both:.1f} us"
+
+
+def client_seconds():
+    """CPU time of all programs this one has waited for: the clients."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def fetch_files(half, sums):
@@ -117,7 +128,7 @@ def fetch_files(half, sums):
             problem(f"{half.name}: {name} arrived damaged")
 
 
-def wrk_requests(out, _seconds):
+def wrk_requests(out):
     if "Socket errors" in out or "Non-2xx" in out:
         problem(f"wrk saw errors: {out.strip()}")
     total = int(re.search(r"(\d+) requests in", out).group(1))
@@ -125,7 +136,7 @@ def wrk_requests(out, _seconds):
 
 
 def redis_requests(total):
-    def parse(out, _seconds):
+    def parse(out):
         return total, float(re.search(r'^"(?:SET|GET)","([\d.]+)"', out, re.M).group(1))
 
     return parse
@@ -227,13 +238,14 @@ def result_tables(eta, plain):
         ["bytes seen by the client's interface, out", megabytes(eta_row["client_tx"]),
          megabytes(os_row["client_tx"])],
     ])
-    say(f"\n== Speed, medians of {ROUNDS} interleaved rounds (CPU: server, accelerator and agent;"
-        "\n   of the OS stack's own work only what ran in the server's name)")
+    say(f"\n== Speed, medians of {ROUNDS} interleaved rounds. CPU time for each request: server side "
+        "\n   (server, accelerator, agent) / both ends. The OS stack does part of the server's work in"
+        "\n   the client's name on such a wire, so the second figure is the one to compare.")
     rows = [["", "ETA req/s", "OS req/s", "ratio", "ETA CPU/req", "OS CPU/req"]]
     for what in eta.rates:
         rows.append([what, f"{eta.rate(what):,.0f}", f"{plain.rate(what):,.0f}",
-                     f"{eta.rate(what) / plain.rate(what):.2f}", f"{eta.cpu_us(what):.1f} us",
-                     f"{plain.cpu_us(what):.1f} us"])
+                     f"{eta.rate(what) / plain.rate(what):.2f}", eta.cpu_text(what),
+                     plain.cpu_text(what)])
     table(rows)
     verdict(eta_row)
 
@@ -260,7 +272,8 @@ def run(options):
             raise
 
 
-def interrupted(_signal, _frame):
+def interrupted(number, _frame):
+    interrupted_by.append(number)
     raise KeyboardInterrupt
 
 
@@ -269,8 +282,8 @@ def main():
     parser.add_argument("--port", default="af_xdp", choices=("af_xdp", "tap"))
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
     atexit.register(sys.stdout.flush)
     missing = lablib.have("nginx", "redis-server", "redis-benchmark", "curl", "wrk", "ip")
     if missing:
@@ -279,7 +292,7 @@ def main():
     try:
         run(options)
     except KeyboardInterrupt:
-        say("interrupted; the labs are removed")
+        print("interrupted; the labs are removed", flush=True)
         return 130
     except (LabError, OSError) as error:
         problem(str(error))

@@ -202,8 +202,9 @@ class Lab:
         rows = (line.split() for line in text.splitlines())
         return any(len(r) > 3 and r[1].endswith(suffix) and r[3] == "0A" for r in rows)
 
-    def wait_listen(self, process, port, where="server", replicas=1):
-        """Until the program listens; accelerated ones until the accelerator knows it."""
+    def wait_listen(self, process, port, where="server", workers=0):
+        """Until the program listens; accelerated ones until the agent knows the listener, and
+        one of each worker process."""
 
         def ready():
             if process.poll() is not None:
@@ -212,7 +213,11 @@ class Lab:
                 return False
             if where != "server" or not self.accelerated:
                 return True
-            return len(self.listeners(port)) >= replicas
+            rows = self.listeners(port)
+            if not workers:
+                return bool(rows)
+            owners = {row["program"]["pid"] for row in rows if row["program"]}
+            return len(owners & set(children_of(process.pid))) >= workers
 
         wait_for(ready, f"a listener on port {port}")
 

@@ -9,7 +9,7 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 BUILD=${ETA_BUILD:-$ROOT/build}
 VM_DIR=${VM_DIR:-$BUILD/vm}
 SERIES=6.1
-TIMEOUT_S=300
+TIMEOUT_S=600
 MEMORY_MB=1536
 CPUS=2
 NO_BUILD=0
@@ -96,9 +96,9 @@ network_arguments() {
 }
 
 boot() { # mode: runs QEMU in the foreground, console on stdout
-    local append="console=ttyS0 panic=-1 oops=panic loglevel=$CONSOLE_LEVEL net.ifnames=0"
+    local append="console=ttyS0 panic=-1 oops=panic edd=off loglevel=$CONSOLE_LEVEL net.ifnames=0"
 
-    append="$append slub_debug=FZPU mitigations=off tsc=reliable eta.run=$1"
+    append="$append slub_debug=FZPU mitigations=off eta.run=$1"
     # shellcheck disable=SC2046
     timeout --foreground -k 5 "$TIMEOUT_S" qemu-system-x86_64 \
         -accel tcg,thread=multi -cpu max -smp "$CPUS" -m "$MEMORY_MB" -nographic -no-reboot \
@@ -108,7 +108,7 @@ boot() { # mode: runs QEMU in the foreground, console on stdout
 }
 
 report() { # QEMU's exit code: prints the verdict line, returns it as exit code
-    local passed failed skipped verdict
+    local passed failed skipped verdict counts
 
     touch "$WORK/verdict"
     tr -d '\r' < "$WORK/verdict" > "$WORK/verdict.txt"
@@ -125,14 +125,16 @@ report() { # QEMU's exit code: prints the verdict line, returns it as exit code
         return 1
     fi
     grep '^FAIL ' "$WORK/verdict.txt" || true
+    counts=": $passed passed, $failed failed, $skipped skipped"
+    [ "$MODE" = test ] || counts=
     if [ "$verdict" = 77 ]; then
         echo "vm: skipped (kernel $RELEASE)"
         return 77
     elif [ "$verdict" != 0 ]; then
-        echo "vm: FAILED (kernel $RELEASE): $passed passed, $failed failed, $skipped skipped"
+        echo "vm: FAILED (kernel $RELEASE)$counts"
         return 1
     fi
-    echo "vm: PASSED (kernel $RELEASE): $passed passed, $skipped skipped"
+    echo "vm: PASSED (kernel $RELEASE)$counts"
 }
 
 main() {
@@ -173,6 +175,7 @@ main() {
     "$ROOT/scripts/vm_initrd.sh" "$RELEASE" "$IMAGE" "$WORK/initrd"
     write_selection "$@"
     [ "$mode" != run ] || mode=script
+    MODE=$mode
     boot "$mode" || code=$?
     [ "$mode" != shell ] || exit "$code"
     report "$code"

@@ -54,6 +54,15 @@ void sys_notify(int fd)
     if (fd >= 0) syscall(SYS_write, fd, &kOne, sizeof(kOne));
 }
 
+// Programs wait for edges and need not read: the waker empties a full wait pipe itself.
+void notify_program(int fd)
+{
+    char old[ETA_PAGE];
+    if (syscall(SYS_write, fd, &kOne, sizeof(kOne)) >= 0 || errno != EAGAIN) return;
+    syscall(SYS_read, fd, old, sizeof(old));
+    syscall(SYS_write, fd, &kOne, sizeof(kOne));
+}
+
 int map_fd(int fd, size_t size, int prot, uint64_t off, void** out)
 {
     long p = syscall(SYS_mmap, nullptr, size, prot, MAP_SHARED, fd, off);
@@ -162,7 +171,8 @@ int receive_answer(int sock, eta_msg* m, int* fds, int* n_fds)
 void Agent::lock()
 {
     int free = 0;
-    if (__atomic_compare_exchange_n(&lock_word_, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    if (__atomic_compare_exchange_n(&lock_word_, &free, 1, false, __ATOMIC_ACQUIRE,
+                                    __ATOMIC_RELAXED))
         return;
     while (__atomic_exchange_n(&lock_word_, 2, __ATOMIC_ACQUIRE) != 0)
         syscall(SYS_futex, &lock_word_, FUTEX_WAIT_PRIVATE, 2, nullptr, nullptr, 0);
@@ -374,9 +384,10 @@ void Agent::kick()
 void Agent::clear_wait()
 {
     KeepErrno keep;
-    uint64_t word;
+    uint64_t words[64];
+    const size_t size = module_ ? sizeof(words[0]) : sizeof(words);
     for (int i = 0; i < kClearRounds; i++) {
-        if (syscall(SYS_read, wait_fd_, &word, sizeof(word)) <= 0) return;
+        if (syscall(SYS_read, wait_fd_, words, size) <= 0) return;
     }
 }
 
@@ -427,7 +438,7 @@ int Agent::interrupt(const unsigned* region, const MappedRegion* const* mapped, 
 {
     KeepErrno keep;
     if (!module_) {
-        for (unsigned i = 0; i < count; i++) sys_notify(mapped[i]->wait);
+        for (unsigned i = 0; i < count; i++) notify_program(mapped[i]->wait);
         if (agent) sys_notify(agent_fd_);
         return 0;
     }

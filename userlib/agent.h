@@ -17,7 +17,7 @@ struct MappedRegion {
     eta_region_rw* rw = nullptr;  // only read, by convention
     size_t ro_size = 0;
     size_t rw_size = 0;
-    int wait = -1;  // eta-agentd: write 8 bytes to wake the program; module: -1, use interrupt()
+    int wait = -1;  // eta-agentd: wakes the program through interrupt(); module: -1
 };
 
 // All calls return 0 or -errno unless said otherwise. Trivially constructible: may be a global.
@@ -62,7 +62,8 @@ public:
     // Wakes the accelerator; call only if region_ro.fw_asleep says so.
     void kick();
 
-    // APP and FW: becomes readable when woken. With the module the same as control_fd().
+    // APP and FW: becomes readable when woken, with an edge for each wake-up, so that an
+    // edge-triggered waiter need not take it back. With the module the same as control_fd().
     int wait_fd() const { return wait_fd_; }
     // Takes pending wake-ups back after wait_fd() was readable; never blocks.
     void clear_wait();

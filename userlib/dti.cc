@@ -302,7 +302,7 @@ void AppRegion::finish(uint32_t d, uint32_t op)
         return;
     }
     if (over(d)) {
-        if (recv_ready(d) != 0) {
+        if (eta_load_once(&fw_[d].rq_head) != eta_load_once(&fw_[d].rq_tail)) {
             eta_store_release(&app_[d].rx_head, eta_load_acquire(&fw_[d].rx_tail));
             ring(d);  // nobody will read the rest: its buffers can go back
         }

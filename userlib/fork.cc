@@ -57,7 +57,7 @@ void child()
     g_lock.reset();
     g_pid = getpid();
     Region* r = g_own;
-    g_own = nullptr;
+    region_after_fork();
     if (r != nullptr) {
         for (Sock *s = r->socks, *next; s != nullptr; s = next) {
             next = s->next;
@@ -68,7 +68,6 @@ void child()
         demux_clear(r->agent.kick_fd());
         r->agent.abandon_in_child();
     }
-    g_epoch++;
     why_init();
 }
 

@@ -131,7 +131,7 @@ Region* region_get(Reason* why)
         g_attach_lock.lock();
         if (g_own == nullptr && now_ns() >= g_retry_at_ns) {
             r = attach();
-            g_retry_at_ns = now_ns() + kRetryNs;
+            g_retry_at_ns = r == nullptr ? now_ns() + kRetryNs : 0;
             if (r != nullptr) {
                 g_epoch++;
                 __atomic_store_n(&g_own, r, __ATOMIC_RELEASE);
@@ -149,6 +149,14 @@ Region* region_get(Reason* why)
         return nullptr;
     }
     return r;
+}
+
+void region_after_fork()
+{
+    g_own = nullptr;
+    g_retry_at_ns = 0;
+    g_attach_lock.reset();
+    g_epoch++;
 }
 
 uint32_t region_dti(Region* r)

@@ -55,9 +55,8 @@ uint32_t region_dti(Region* r);
 // Hands events of the own region to the sockets concerned. Held. True if there were any.
 bool region_drain(Region* r);
 bool region_events_ready();
-// In the child: the regions of the parent become foreign ones, or are given up when unused. Held.
+// In the child: this process has no region yet.
 void region_after_fork();
-void region_release_unused(Region* r);  // held
 void region_update_stats();
 // Accelerator missing: false while it runs or within the grace time; when that is over the sockets
 // of the region are told (once) and true is returned. Held.

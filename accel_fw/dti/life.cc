@@ -155,6 +155,7 @@ void closed(Engine& e, eta_ctx& c, int err)
     eta_store_once(&f.err, static_cast<uint32_t>(err));
     eta_store_once(&f.flags, f.flags | reset);
     c.state = ETA_TCP_FREE;
+    c.ooo_count = 0;  // nothing will fill the hole: its buffers go back with the rest
     eta_store_release(&f.state, ETA_DTI_CLOSED);
     notify(e, c);
 }

@@ -18,6 +18,7 @@ constexpr uint32_t kSynRetries = 6;
 constexpr uint32_t kSynAckRetries = 5;
 constexpr uint32_t kDataRetries = 15;
 constexpr uint32_t kOrphanRetries = 8;
+constexpr uint32_t kRetriesToReroute = 3;  // RFC 1122 4.2.3.5 R1
 
 // Acknowledging (RFC 9293 3.8.6.3, RFC 1122 4.2.3.2).
 constexpr uint64_t kDelackUs = 40 * kMs;

@@ -65,6 +65,9 @@ bool retransmit_timeout(Engine& e, eta_ctx& c)
     } else {
         recovery_timeout(c);
     }
+    if (c.retries >= kRetriesToReroute && !has(c, ETA_CTX_F_LOCAL)) {
+        (void)resolve_next_hop(e, c);  // RFC 1122 3.3.1.4: the gateway may have changed
+    }
     c.flags |= ETA_CTX_F_PROBE;  // even if the peer has shut its window meanwhile
     c.backoff++;
     e.touch(c);

@@ -48,7 +48,8 @@ static int cmd_attach(struct eta_core *core, struct eta_client *client, struct e
 	return 0;
 }
 
-static int cmd_dti_create(struct eta_core *core, struct eta_client *client, struct eta_dti_create *c)
+static int cmd_dti_create(struct eta_core *core, struct eta_client *client,
+			  struct eta_dti_create *c)
 {
 	if (c->count < 1 || c->count > 65536 || !all_zero(c->resv, 2))
 		return -EINVAL;

@@ -25,7 +25,7 @@ static __u32 check_master(struct eta_core *core, __u32 region, __u32 local)
 {
 	const struct eta_region_map *map = &core->region_slot[region].ro->map;
 	__u32 ctx = eta_dti_ctx(core, region, local);
-	__u32 state = ETA_DTI_CLOSED;
+	__u32 state;
 	__u64 off;
 	__u32 i;
 
@@ -33,8 +33,9 @@ static __u32 check_master(struct eta_core *core, __u32 region, __u32 local)
 		return ETA_NONE;
 	off = map->ro_fw_off + (__u64)local * sizeof(struct eta_dti_fw) +
 	      offsetof(struct eta_dti_fw, state);
-	if (core->ops->ro_read(core->host, region, off, &state, sizeof(state)) ||
-	    state != ETA_DTI_FREE)
+	if (core->ops->ro_read(core->host, region, off, &state, sizeof(state)))
+		return ETA_NONE;
+	if (state != ETA_DTI_FREE && state != ETA_DTI_CLOSED)
 		return ETA_NONE;
 	for (i = 1; i < core->limits.n_listeners; i++) {
 		if (core->listener_slot[i].state != ETA_LISTENER_FREE &&

@@ -36,8 +36,8 @@ struct conn {
 struct host_region {
 	int ro;     /* memfd */
 	int rw;     /* memfd */
-	int wait_r; /* pipe: the program's end; kept so that writers never meet a closed pipe */
-	int wait_w; /* pipe: the accelerator's and our end */
+	int wait_r; /* pipe: the program's end */
+	int wait_w; /* pipe: the accelerator's and our end, for writing and emptying */
 	void *page; /* first page of ro */
 };
 

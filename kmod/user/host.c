@@ -68,20 +68,23 @@ static void op_ctx_clear(void *host, __u32 ctx)
 	}
 }
 
-static void wake(int fd)
+static int wake(int fd)
 {
 	static const uint64_t one = 1;
 
-	/* Full: a wake-up is pending already. */
-	if (write(fd, &one, sizeof(one)) < 0)
-		return;
+	return write(fd, &one, sizeof(one)) < 0 ? -errno : 0;
 }
 
 static void op_wake_region(void *host, __u32 region)
 {
 	struct agentd *a = host;
 
-	wake(a->region[region].wait_w);
+	char old[ETA_PAGE];
+	int fd = a->region[region].wait_w;
+
+	/* Programs wait for edges and need not read: a full pipe is emptied here. */
+	if (wake(fd) == -EAGAIN && read(fd, old, sizeof(old)) > 0)
+		wake(fd);
 }
 
 static void op_wake_fw(void *host, __u32 proc)

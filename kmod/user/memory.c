@@ -3,7 +3,9 @@
  * Shared memory objects and the wait pipe of a region. A program must be able to hurt nobody with
  * the descriptors it gets: sizes are sealed (nobody else meets SIGBUS), other users cannot reopen
  * the objects, the RO object is opened read-only, and the program's end of the wait pipe is an
- * open file of its own, so that its flags are not the accelerator's.
+ * open file of its own, so that its flags are not the accelerator's. The other end is open for
+ * reading too: the waker itself empties a pipe that nobody reads (programs wait edge-triggered),
+ * and never meets one without a reader.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,19 +39,40 @@ int memory_create(const char *name, uint64_t size)
 	return fd;
 }
 
-int memory_reopen_readonly(int fd)
+/* An open file of its own for the same object. */
+static int reopen(int fd, int flags)
 {
 	char path[40];
-	int ro;
+	int other;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	ro = open(path, O_RDONLY | O_CLOEXEC);
-	return ro < 0 ? -errno : ro;
+	other = open(path, flags | O_CLOEXEC);
+	return other < 0 ? -errno : other;
+}
+
+int memory_reopen_readonly(int fd)
+{
+	return reopen(fd, O_RDONLY);
+}
+
+/* The ends of a region's wait pipe. 0 or -errno. */
+static int wait_pipe(int *program, int *waker)
+{
+	int pipe_fd[2];
+
+	if (pipe2(pipe_fd, O_NONBLOCK | O_CLOEXEC))
+		return -errno;
+	(void)fcntl(pipe_fd[1], F_SETPIPE_SZ, ETA_PAGE);
+	*waker = reopen(pipe_fd[1], O_RDWR | O_NONBLOCK);
+	*program = pipe_fd[0];
+	close(pipe_fd[1]);
+	if (*waker < 0)
+		close(*program);
+	return *waker < 0 ? *waker : 0;
 }
 
 int memory_region_create(struct host_region *r, const struct eta_region_map *map)
 {
-	int pipe_fd[2];
 	int ret;
 
 	ret = r->ro = memory_create("eta-ro", map->ro_size);
@@ -58,23 +81,19 @@ int memory_region_create(struct host_region *r, const struct eta_region_map *map
 	ret = r->rw = memory_create("eta-rw", map->rw_size);
 	if (ret < 0)
 		goto close_ro;
-	if (pipe2(pipe_fd, O_NONBLOCK | O_CLOEXEC)) {
-		ret = -errno;
+	ret = wait_pipe(&r->wait_r, &r->wait_w);
+	if (ret)
 		goto close_rw;
-	}
-	(void)fcntl(pipe_fd[1], F_SETPIPE_SZ, ETA_PAGE);
 	r->page = mmap(NULL, ETA_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->ro, 0);
 	if (r->page == MAP_FAILED) {
 		ret = -errno;
 		goto close_pipe;
 	}
-	r->wait_r = pipe_fd[0];
-	r->wait_w = pipe_fd[1];
 	return 0;
 
 close_pipe:
-	close(pipe_fd[0]);
-	close(pipe_fd[1]);
+	close(r->wait_r);
+	close(r->wait_w);
 close_rw:
 	close(r->rw);
 close_ro:

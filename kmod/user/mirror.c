@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mirror of the OS's tables by rtnetlink (E13): addresses of eta0 and the loopback interface,
- * IPv4 routes of the main table through eta0, neighbours on eta0. Any change leads to a fresh
- * dump, filtered by the kernel, so that a lost notification costs nothing but time.
+ * IPv4 routes of the main table (those not through eta0 marked so), neighbours on eta0. Any
+ * change leads to a fresh dump, filtered by the kernel, so that a lost notification costs nothing
+ * but time.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -152,15 +153,16 @@ static void on_route(struct agentd *a, const struct nlmsghdr *nlh)
 	const struct rtmsg *m = NLMSG_DATA(nlh);
 	const struct rtattr *tb[RTA_MAX + 1];
 	const struct rtattr *mx[RTAX_MAX + 1];
-	struct eta_route e = { .valid = 1 };
+	struct eta_route e = { .valid = ETA_ROUTE_PORT };
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE || m->rtm_family != AF_INET ||
 	    m->rtm_type != RTN_UNICAST || (m->rtm_flags & (RTM_F_CLONED | RTNH_F_DEAD)))
 		return;
 	parse(RTM_RTA(m), (int)RTM_PAYLOAD(nlh), tb, RTA_MAX);
-	if ((tb[RTA_TABLE] ? u32_of(tb[RTA_TABLE]) : m->rtm_table) != RT_TABLE_MAIN ||
-	    (int)u32_of(tb[RTA_OIF]) != a->tap.ifindex)
+	if ((tb[RTA_TABLE] ? u32_of(tb[RTA_TABLE]) : m->rtm_table) != RT_TABLE_MAIN)
 		return;
+	if ((int)u32_of(tb[RTA_OIF]) != a->tap.ifindex)
+		e.valid = ETA_ROUTE_ELSEWHERE;
 	if (!v4_of(tb[RTA_DST], e.dst))
 		eta_addr_from_v4(e.dst, 0);
 	(void)v4_of(tb[RTA_GATEWAY], e.gw);
@@ -247,15 +249,16 @@ static int dump_addrs(struct agentd *a)
 	return transact(a, &r, on_addr);
 }
 
-static int dump_routes(struct agentd *a)
+/* Of one interface, or with oif 0 of all. */
+static int dump_routes(struct agentd *a, uint32_t oif)
 {
 	struct request r;
-	uint32_t oif = (uint32_t)a->tap.ifindex;
 
 	begin(a, &r, RTM_GETROUTE, NLM_F_DUMP, sizeof(r.u.route));
 	r.u.route.rtm_family = AF_INET;
 	r.u.route.rtm_table = RT_TABLE_MAIN;
-	put_attr(&r, RTA_OIF, &oif, sizeof(oif));
+	if (oif)
+		put_attr(&r, RTA_OIF, &oif, sizeof(oif));
 	return transact(a, &r, on_route);
 }
 
@@ -281,8 +284,10 @@ void mirror_refresh(struct agentd *a)
 	stale.n = 0;
 	eta_tables_reset(&a->core);
 	ret = dump_addrs(a);
+	if (!ret && a->tap.ifindex) /* first: they must find room in the table */
+		ret = dump_routes(a, (uint32_t)a->tap.ifindex);
 	if (!ret && a->tap.ifindex)
-		ret = dump_routes(a);
+		ret = dump_routes(a, 0);
 	if (!ret && a->tap.ifindex)
 		ret = dump_neighs(a);
 	if (ret) {

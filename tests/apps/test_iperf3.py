@@ -7,12 +7,13 @@ import lablib
 from apptest import accelerated, at_least, lab_with, needs
 
 BYTES = 100_000_000
+MOST = 80_000_000  # the receiving end stops when the sending end says so, not when all is read
 
 
 def iperf(lab, where, host, *options):
     command = ["iperf3", "-c", host, "-J", "-n", str(BYTES), *options]
     report = json.loads(lab.run(where, *command).stdout)
-    at_least(report["end"]["sum_received"]["bytes"], BYTES * 0.9, "bytes received")
+    at_least(report["end"]["sum_received"]["bytes"], MOST, "bytes received")
 
 
 def server(lab, where, host):
@@ -23,14 +24,14 @@ def server(lab, where, host):
 @needs("iperf3")
 def test_server_receives(lab):
     server(lab, "server", lablib.SERVER)
-    with accelerated(lab, connections=2, rx_bytes=BYTES):
+    with accelerated(lab, connections=2, rx_bytes=MOST):
         iperf(lab, "client", lablib.SERVER)
 
 
 @needs("iperf3")
 def test_server_sends(lab):
     server(lab, "server", lablib.SERVER)
-    with accelerated(lab, connections=2, tx_bytes=BYTES * 9 // 10):
+    with accelerated(lab, connections=2, tx_bytes=MOST):
         iperf(lab, "client", lablib.SERVER, "-R")
 
 
@@ -38,7 +39,7 @@ def test_server_sends(lab):
 @lab_with(port="tap")
 def test_both_ways_over_tap(lab):
     server(lab, "server", lablib.SERVER)
-    with accelerated(lab, connections=4, rx_bytes=BYTES, tx_bytes=BYTES * 9 // 10):
+    with accelerated(lab, connections=4, rx_bytes=MOST, tx_bytes=MOST):
         iperf(lab, "client", lablib.SERVER)
         iperf(lab, "client", lablib.SERVER, "-R")
 
@@ -46,13 +47,14 @@ def test_both_ways_over_tap(lab):
 @needs("iperf3")
 def test_several_streams_at_once(lab):
     server(lab, "server", lablib.SERVER)
-    with accelerated(lab, connections=5, rx_bytes=BYTES // 2):
+    with accelerated(lab, connections=5, rx_bytes=MOST):
         iperf(lab, "client", lablib.SERVER, "-P", "4")
 
 
 @needs("iperf3")
 def test_client_sends_and_receives(lab):
     server(lab, "client", lablib.CLIENT)
-    with accelerated(lab, connections=4, passive=False):
+    # The peer closes with unread bytes and answers each segment in flight by a RST.
+    with accelerated(lab, connections=4, passive=False, strays=True):
         iperf(lab, "server", lablib.CLIENT)
         iperf(lab, "server", lablib.CLIENT, "-R")

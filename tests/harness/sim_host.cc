@@ -260,6 +260,27 @@ uint32_t SimHost::contexts_in_use() const
     return n;
 }
 
+std::string SimHost::describe_contexts() const
+{
+    auto* ctx = reinterpret_cast<eta_ctx*>(static_cast<uint8_t*>(pool_) + core_.hdr->ctx_off);
+    std::string out;
+    for (uint32_t i = 1; i < core_.hdr->n_ctx; i++) {
+        const eta_ctx& c = ctx[i];
+        if (c.state == ETA_TCP_FREE || c.state == ETA_TCP_LISTEN)
+            continue;
+        char line[256];
+        std::snprintf(line, sizeof line,
+                      "  ctx %u region %u dti %u state %u flags %#x ports %u>%u snd %u+%u wnd %u rcv_nxt %u "
+                      "rto %llu keep %llu retries %u\n",
+                      i, c.region, c.local, c.state, c.flags, ntohs(c.lport), ntohs(c.rport),
+                      c.snd_una - c.iss, c.snd_max - c.snd_una, c.snd_wnd, c.rcv_nxt - c.irs,
+                      static_cast<unsigned long long>(c.rto_deadline_us),
+                      static_cast<unsigned long long>(c.keep_deadline_us), c.retries);
+        out += line;
+    }
+    return out;
+}
+
 uint32_t SimHost::time_waits() const
 {
     auto* tw = reinterpret_cast<eta_tw*>(static_cast<uint8_t*>(pool_) + core_.hdr->tw_off);

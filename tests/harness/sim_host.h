@@ -58,6 +58,7 @@ public:
     void start_fw();  // takes over what is in the pool
     uint64_t counter(fw::Counter c) const;
     uint32_t contexts_in_use() const;       // connections, listeners not counted
+    std::string describe_contexts() const;  // a line for each connection
     uint32_t time_waits() const;
     uint32_t rx_buffers_in_use();           // over all regions
     uint32_t regions_in_use() const { return core_.n_live + core_.n_dying; }

@@ -34,9 +34,9 @@ struct Tap {
 
 Bytes with_header(const VirtioHdr& h, const Bytes& frame)
 {
-    const auto* p = reinterpret_cast<const uint8_t*>(&h);
-    Bytes out(p, p + sizeof h);
-    out.insert(out.end(), frame.begin(), frame.end());
+    Bytes out(sizeof h + frame.size());
+    std::memcpy(out.data(), &h, sizeof h);
+    std::memcpy(out.data() + sizeof h, frame.data(), frame.size());
     return out;
 }
 

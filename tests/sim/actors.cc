@@ -99,8 +99,10 @@ void Actor::accept_all()
 
 void Actor::open(const Spec& s)
 {
-    if (!program_->alive())
+    if (!program_->alive()) {
+        run_.outcomes[s.id].excused = run_.outcomes[s.id].client_done = true;
         return;
+    }
     uint32_t addr = s.loopback ? 0x7f000001 : run_.addr_of(s.server_host);
     test::Sock& sock = program_->connect(addr, kServerPort);
     if (s.nodelay)
@@ -161,13 +163,13 @@ void Actor::finish(Conn& c, int err)
     }
     if (!sock->closed_by_us())
         sock->close();
-    if (err == ETA_ERR_USE_OS && !server_) {
-        // The machine of the plan has no OS stack: try again as a program's retry would.
+    if (!server_ && (err == ETA_ERR_USE_OS || (err == ETIMEDOUT && sock->tx_pos == 0))) {
+        // No child was free, and these machines have no OS stack to serve it: try again later.
         const Spec& s = *c.spec;
         Outcome& o = outcome(c);
         o.client_done = false;
         o.to_os = true;
-        run_.world.after(200'000, [this, &s] { open(s); });
+        run_.world.after(100'000 + run_.rng.below(1'000'000), [this, &s] { open(s); });
     }
     wake_soon();
 }
@@ -187,7 +189,8 @@ bool Actor::aborts(Conn& c, End mine)
 // Writes what is left of `len` bytes, a chunk at a time, until there is no room.
 void Actor::transmit(Conn& c, uint64_t len)
 {
-    bool may_abort = c.spec->end >= End::kClientAbort;
+    End end = c.spec->end;
+    bool may_abort = server_ ? end == End::kServerAbort : end == End::kClientAbort || end == End::kClientCareless;
     while (c.sent < len) {
         uint64_t want = std::min<uint64_t>(c.spec->chunk, len - c.sent);
         if (may_abort && c.sent < c.spec->abort_at)
@@ -213,6 +216,27 @@ void Actor::transmit(Conn& c, uint64_t len)
                 wake_soon(), c.retry = true;
             return;
         }
+    }
+}
+
+void Actor::janitor()
+{
+    for (auto& [d, c] : conns_) {
+        if (!c.sock)
+            continue;
+        uint64_t now = c.sock->tx_pos + c.sock->rx_pos;
+        c.idle_rounds = now == c.progress ? c.idle_rounds + 1 : 0;
+        c.progress = now;
+        bool alone = !c.spec;
+        if (c.spec) {
+            const Outcome& o = outcome(c);
+            alone = (server_ ? o.client_done : o.server_done) &&
+                    (c.spec->end >= End::kClientAbort || o.excused);
+        }
+        if (!alone || c.idle_rounds < (c.spec ? 2 : 20))
+            continue;
+        c.sock->abort();
+        finish(c, 0);
     }
 }
 

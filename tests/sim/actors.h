@@ -38,6 +38,8 @@ struct Conn {
     bool stalled = false;
     bool stall_done = false;
     bool retry = false;  // room came while it was being asked for
+    uint64_t progress = 0;  // bytes both ways when the janitor last came
+    uint32_t idle_rounds = 0;
 };
 
 class Actor {
@@ -53,6 +55,8 @@ public:
     std::string describe() const;
     void close_listener();
     void wake_soon();
+    // A RST may get lost, and a peer may vanish without a word: programs have timeouts for that.
+    void janitor();
 
 private:
     void run();

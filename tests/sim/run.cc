@@ -63,15 +63,10 @@ void Run::build()
     }
     for (const Spec& s : plan.specs) {
         Actor* a = clients[s.client_host * plan.clients_per_host + s.client_program];
-        world.at(s.start_us, [this, a, &s] {
-            if (a->alive()) {
-                a->open(s);
-                return;
-            }
-            outcomes[s.id].excused = outcomes[s.id].client_done = true;
-        });
+        world.at(s.start_us, [a, &s] { a->open(s); });
     }
     schedule_trouble();
+    janitors();
 }
 
 // A switch: the destination MAC chooses the link.
@@ -115,7 +110,10 @@ void Run::schedule_trouble()
             if (!host->fw_running())
                 return;
             host->kill_fw();
-            world.after(plan.restart_down_us, [host] { host->start_fw(); });
+            world.after(plan.restart_down_us, [host] {
+                if (!host->fw_running())
+                    host->start_fw();
+            });
         });
     }
     for (uint64_t when : plan.kill_us) {
@@ -125,6 +123,14 @@ void Run::schedule_trouble()
                 a.kill();
         });
     }
+}
+
+void Run::janitors()
+{
+    for (auto& a : actors_)
+        if (a->alive())
+            a->janitor();
+    world.after(10'000'000, [this] { janitors(); });
 }
 
 void Run::heal()
@@ -141,10 +147,17 @@ void Run::check_step()
             fail("a frame with offload fields that make no sense was sent");
 }
 
+// A connection that is reset may be over before its server ever heard of it.
+bool Run::finished(const Spec& s, const Outcome& o) const
+{
+    bool must_begin = !o.excused && s.end < End::kClientAbort;
+    return o.client_done && (o.server_done || (!o.server_began && !must_begin));
+}
+
 bool Run::all_done() const
 {
-    for (const Outcome& o : outcomes)
-        if (!o.client_done || (o.server_began && !o.server_done))
+    for (const Spec& s : plan.specs)
+        if (!finished(s, outcomes[s.id]))
             return false;
     return true;
 }
@@ -154,16 +167,18 @@ std::string Run::stuck() const
     std::string out = "connections are stuck:\n";
     for (const Spec& s : plan.specs) {
         const Outcome& o = outcomes[s.id];
-        if (o.client_done && (!o.server_began || o.server_done))
+        if (finished(s, o))
             continue;
         out += "  conn " + std::to_string(s.id) + " host " + std::to_string(s.client_host) + " -> " +
                std::to_string(s.server_host) + " req " + std::to_string(s.req_len) + " resp " +
                std::to_string(s.resp_len) + " end " + std::to_string(int(s.end)) + ": client " +
-               (o.client_done ? "done" : "open") + " server " +
+               (o.client_done ? "done" : "open") + " err " + std::to_string(o.client_err) + " server " +
                (o.server_done ? "done" : o.server_began ? "open" : "not begun") + "\n";
     }
     for (auto& a : actors_)
         out += a->describe();
+    for (auto& host : hosts_)
+        out += "host\n" + host->describe_contexts();
     return out;
 }
 
@@ -240,19 +255,21 @@ void Run::check_leaks(SimHost& host, uint32_t index)
 {
     auto zero = [&](const char* what, uint64_t n) {
         if (n)
-            fail("host " + std::to_string(index) + " leaked " + std::to_string(n) + " " + what);
+            fail("host " + std::to_string(index) + " leaked " + std::to_string(n) + " " + what + "\n" +
+                 host.describe_contexts());
     };
     zero("contexts", host.contexts_in_use());
     zero("TIME_WAIT entries", host.time_waits());
     zero("receive buffers", host.rx_buffers_in_use());
     zero("armed timers", host.timers_armed());
     zero("counted connections", host.core().proc->n_conn);
-    zero("descriptors closed as bad", host.counter(fw::Counter::bad_status) +
-                                          host.counter(fw::Counter::bad_entry) +
-                                          host.counter(fw::Counter::bad_order) +
-                                          host.counter(fw::Counter::bad_ring) +
-                                          host.counter(fw::Counter::bad_index) +
-                                          host.counter(fw::Counter::bad_child));
+    using fw::Counter;
+    zero("bad_status", host.counter(Counter::bad_status));
+    zero("bad_entry", host.counter(Counter::bad_entry));
+    zero("bad_order", host.counter(Counter::bad_order));
+    zero("bad_ring", host.counter(Counter::bad_ring));
+    zero("bad_index", host.counter(Counter::bad_index));
+    zero("bad_child", host.counter(Counter::bad_child));
     for (auto& p : host.programs()) {
         if (!p->alive())
             continue;

@@ -41,7 +41,9 @@ private:
     void wire(uint32_t from);
     void schedule_trouble();
     void heal();
+    void janitors();
     void check_step();
+    bool finished(const Spec& s, const Outcome& o) const;
     bool all_done() const;
     void check_outcome(const Spec& s, const Outcome& o);
     void shut_down();

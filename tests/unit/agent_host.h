@@ -8,10 +8,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <sys/mman.h>
 
 #include <eta/ring_ops.h>
 
@@ -19,19 +21,24 @@
 
 namespace eta::test {
 
-// Page-aligned zeroed memory.
+// Zeroed memory that costs only what is touched, with a guard page behind it.
 class Block {
 public:
-    explicit Block(size_t size) : p_(std::aligned_alloc(ETA_PAGE, round(size)), std::free)
+    explicit Block(size_t size) : size_((size + ETA_PAGE - 1) / ETA_PAGE * ETA_PAGE + ETA_PAGE)
     {
-        std::memset(p_.get(), 0, round(size));
+        p_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p_ == MAP_FAILED) std::abort();
+        mprotect(static_cast<char*>(p_) + size_ - ETA_PAGE, ETA_PAGE, PROT_NONE);
     }
-    void* get() const { return p_.get(); }
+    ~Block() { if (p_) munmap(p_, size_); }
+    Block(Block&& other) : size_(other.size_), p_(std::exchange(other.p_, nullptr)) {}
+    Block(const Block&) = delete;
+
+    void* get() const { return p_; }
 
 private:
-    static size_t round(size_t n) { return (n + ETA_PAGE - 1) / ETA_PAGE * ETA_PAGE; }
-
-    std::unique_ptr<void, void (*)(void*)> p_;
+    size_t size_;
+    void* p_;
 };
 
 inline eta_limits small_limits()
@@ -111,7 +118,8 @@ public:
     {
         std::vector<eta_kq> out;
         eta_proc& p = core.proc[0];
-        while (p.to_fw_cons != p.to_fw_prod) out.push_back(core.to_fw[p.to_fw_cons++ % ETA_KQ_DEPTH]);
+        while (p.to_fw_cons != p.to_fw_prod)
+            out.push_back(core.to_fw[p.to_fw_cons++ % ETA_KQ_DEPTH]);
         return out;
     }
     void say(unsigned op, unsigned a, const __u8* addr = nullptr)
@@ -144,7 +152,8 @@ public:
             if (r == ETA_NONE) continue;
             owned++;
             if (i == 0) return "slot 0 given away";
-            if (r >= l.n_regions || core.region[r].state == ETA_REGION_FREE) return "owner without region";
+            if (r >= l.n_regions || core.region[r].state == ETA_REGION_FREE)
+                return "owner without region";
             if (core.owner[i].local >= core.region[r].n_dti) return "owner beyond n_dti";
         }
         for (unsigned r = 1; r < l.n_regions; r++) {
@@ -158,7 +167,8 @@ public:
         }
         for (unsigned i = 1; i < l.n_listeners; i++) {
             const bool used = core.listener_slot[i].state != ETA_LISTENER_FREE;
-            if (used != (core.listener[i].region != ETA_NONE)) return "listener entry and slot differ";
+            if (used != (core.listener[i].region != ETA_NONE))
+                return "listener entry and slot differ";
             if (used && core.region[core.listener[i].region].state == ETA_REGION_FREE)
                 return "listener without region";
         }
@@ -205,7 +215,8 @@ private:
     std::string broken_region(unsigned r) const
     {
         const auto* ro = static_cast<const eta_region_ro*>(objects.at(r).ro.get());
-        const auto* map = reinterpret_cast<const __u32*>(reinterpret_cast<const char*>(ro) + ro->map.ro_ctx_off);
+        const char* base = static_cast<const char*>(objects.at(r).ro.get());
+        const auto* map = reinterpret_cast<const __u32*>(base + ro->map.ro_ctx_off);
         if (ro->n_dti != core.region[r].n_dti) return "n_dti of region and description differ";
         if (ro->n_dti > core.limits.quota_dti || ro->n_dti > ro->map.max_dti) return "quota_dti";
         if (ro->fw_down != (core.fw_mask == 0)) return "fw_down";
@@ -228,7 +239,8 @@ private:
             .region_create =
                 [](void* h, __u32 r, const eta_region_map* m, eta_client*, eta_region_ro** ro) {
                     if (of(h).create_result) return of(h).create_result;
-                    auto it = of(h).objects.emplace(r, Objects{Block(m->ro_size), Block(m->rw_size)});
+                    Objects o{Block(m->ro_size), Block(m->rw_size)};
+                    auto it = of(h).objects.emplace(r, std::move(o));
                     *ro = static_cast<eta_region_ro*>(it.first->second.ro.get());
                     return 0;
                 },

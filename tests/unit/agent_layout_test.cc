@@ -84,12 +84,13 @@ TEST_CASE("agent core: region sections do not overlap")
         l.max_dti = n;
         eta_region_map m;
         REQUIRE(eta_region_layout(&l, &m) == 0);
+        const __u64 pool = __u64{m.rx_small} * ETA_BUF_SMALL + __u64{m.rx_large} * ETA_BUF_LARGE;
         require_disjoint({{m.ro_fw_off, n * sizeof(eta_dti_fw)},
                           {m.ro_rq_off, n * ETA_RQ_DEPTH * sizeof(eta_rqe)},
                           {m.ro_event_off, n * 4ul},
                           {m.ro_accept_off, n * sizeof(eta_child)},
                           {m.ro_ctx_off, n * 4ul},
-                          {m.ro_pool_off, __u64{m.rx_small} * ETA_BUF_SMALL + __u64{m.rx_large} * ETA_BUF_LARGE}},
+                          {m.ro_pool_off, pool}},
                          m.ro_size);
         require_disjoint({{m.rw_app_off, n * sizeof(eta_dti_app)},
                           {m.rw_sq_off, n * ETA_SQ_DEPTH * sizeof(eta_sqe)},

@@ -222,3 +222,32 @@ TEST_CASE("raw path: slots and indices that cannot be are ignored and counted")
     box.put_raw_tx(frame(false, 6, 0), 66);
     CHECK(raw_path_from_os(*box.engine, 32) == 1);
 }
+
+TEST_CASE("raw path: the OS cannot reset a connection of the accelerator, but any other")
+{
+    EngineBox box;
+    Bytes rst = frame(false, 6, 0);
+    rst[47] = 0x14;  // RST, ACK
+    FourTuple t = {};
+    t.laddr[10] = t.laddr[11] = t.raddr[10] = t.raddr[11] = 0xff;
+    std::memcpy(t.laddr + 12, &rst[26], 4);
+    std::memcpy(t.raddr + 12, &rst[30], 4);
+    std::memcpy(&t.lport, &rst[34], 2);
+    std::memcpy(&t.rport, &rst[36], 2);
+    box.put_raw_tx(rst, static_cast<uint32_t>(rst.size()));
+    CHECK(raw_path_from_os(*box.engine, 32) == 1);
+    REQUIRE(box.port.sent.size() == 1);
+
+    eta_ctx& c = box.engine->ctx(5);
+    std::memcpy(c.laddr, &t, sizeof t);
+    c.hash = box.engine->hash.tuple_hash(t);
+    REQUIRE(box.engine->hash.insert(c.hash, 5));
+    box.put_raw_tx(rst, static_cast<uint32_t>(rst.size()));
+    CHECK(raw_path_from_os(*box.engine, 32) == 1);
+    CHECK(box.port.sent.size() == 1);
+    CHECK(box.count(Counter::raw_from_os_rst) == 1);
+    rst[47] = 0x10;  // an ACK alone is the OS's own business
+    box.put_raw_tx(rst, static_cast<uint32_t>(rst.size()));
+    CHECK(raw_path_from_os(*box.engine, 32) == 1);
+    CHECK(box.port.sent.size() == 2);
+}

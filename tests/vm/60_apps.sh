@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 # nginx and redis, unmodified, accelerated with the module: the same as `vm.sh demo`.
-sh /tests/demo.sh
+DEMO_BIG=10240:10MB sh /tests/demo.sh

@@ -37,9 +37,10 @@ start_under_eta() { # log name, command...
 
 # Until the accelerator knows that many listeners of the port.
 wait_eta_listener() {
-    wait_for 20 sh -c "[ \$(eta-ctl ss --listening | grep -c ':$1 ') -ge $2 ]" && return 0
+    wait_for 40 sh -c "[ \$(eta-ctl ss --listening | grep -c ':$1 ') -ge $2 ]" && return 0
     eta-ctl ss --listening
     tail -n 20 /tmp/*.log
+    ps
     fail "no accelerated listener on port $1"
 }
 

@@ -74,15 +74,15 @@ net_up() {
     fi
 }
 
+# Sockets on their way out keep a deleted namespace alive: its interface is fetched first.
 net_down() {
-    local name
-
+    [ ! -e /run/netns/peer ] || ip -n peer link set eth1 netns 1
+    [ ! -e /run/netns/wire ] || ip -n wire link set eth0 netns 1
     for name in peer wire; do
         [ ! -e "/run/netns/$name" ] || ip netns del "$name"
     done
-    wait_for 10 test -e /sys/class/net/eth0 || fail "eth0 did not come back"
-    wait_for 10 test -e /sys/class/net/eth1 || fail "eth1 did not come back"
-    ip link set eth0 down
+    ip link set eth1 down || fail "eth1 did not come back"
+    ip link set eth0 down arp on || fail "eth0 did not come back"
 }
 
 eta0_up() { # after the accelerator made it
@@ -103,8 +103,7 @@ clean_slate() {
         [ "$pid" -gt 1 ] && [ "$pid" != "$1" ] && [ -e "/proc/$pid/exe" ] || continue
         kill -9 "$pid" 2> /dev/null
     done
-    [ ! -e /run/netns/peer ] || ip netns del peer
-    [ ! -e /run/netns/wire ] || ip netns del wire
+    net_down
     wait_for 5 rmmod eta_ka
     ip addr flush dev eth0 2> /dev/null
     ip link set eth0 xdp off 2> /dev/null
@@ -125,5 +124,4 @@ fw_down() {
     kill "$fw"
     wait "$fw" || { cat /tmp/fw.log; fail "eta_fw ended with $?"; }
     wait_for 5 sh -c '[ ! -e /sys/class/net/eta0 ]' || fail "eta0 outlives eta_fw"
-    ip link set eth0 arp on
 }
