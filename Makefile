@@ -3,7 +3,9 @@
 
 include $(dir $(lastword $(MAKEFILE_LIST)))scripts/common.mk
 
-DIRS := kmod/linux kmod/user accel_fw userlib userlib/ctl
+# As many jobs as processors.
+MAKEFLAGS += -j$(shell nproc)
+DIRS := kmod accel_fw userlib userlib/ctl
 KERNEL ?= 6.1
 
 .PHONY: all help run check check-vm bench sim install setup clean setup-if-missing $(DIRS)
@@ -12,8 +14,6 @@ all: $(DIRS) ## build everything into build/
 
 $(DIRS): setup-if-missing
 	+@$(MAKE) --no-print-directory -C $@
-
-userlib/ctl: userlib
 
 run: all ## nginx and redis through ETA and through the OS stack, here and in a VM (root)
 	@scripts/run.sh

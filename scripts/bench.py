@@ -12,10 +12,11 @@ import os
 import signal
 import statistics
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bench_report as report  # noqa: E402  pylint: disable=wrong-import-position
-from bench_run import (BUILD, BenchError, Lab, Side, cache_line_ns, run_idle,  # noqa: E402
+from bench_run import (BUILD, TOP, BenchError, Lab, Side, cache_line_ns, run_idle,  # noqa: E402
                        run_pair, say)  # pylint: disable=wrong-import-position
 
 OS_CC = ["--cc", "cubic"]  # the machine's default may be another; cubic is the fastest on a LAN
@@ -311,6 +312,8 @@ def parse(argv):
     p.add_argument("--eta-only", action="store_true", help="measure ETA alone")
     p.add_argument("--markdown", action="store_true",
                    help="print the last result (build/bench.json) as a Markdown table and end")
+    p.add_argument("--document", action="store_true",
+                   help="write the last result into Documentation/performance.md and end")
     p.add_argument("--output", default=BUILD, help="folder of bench.json and bench.svg")
     opts = p.parse_args(argv)
     opts.rounds = opts.rounds or (1 if opts.quick else 5)
@@ -344,6 +347,36 @@ def bring_up(labs):
     return failed
 
 
+def conditions(opts):
+    """The circumstances of a run, in one sentence."""
+    model = "unknown processor"
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
+        for line in f:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+    load = os.getloadavg()[0]
+    uname = os.uname()
+    return (f"{time.strftime('%Y-%m-%d')}, {model}, {os.cpu_count()} cores, Linux {uname.release.split('-')[0]}, "
+            f"{opts.rounds} rounds of {opts.seconds:g} s, load of the machine before: {load:.1f}. "
+            f"Command: `scripts/bench.py {' '.join(sys.argv[1:])}`.".replace(" `.", "`."))
+
+
+def show_last(opts, json_path, meta_path):
+    try:
+        with open(json_path, encoding="utf-8") as f:
+            rows = json.load(f)
+        with open(meta_path, encoding="utf-8") as f:
+            text = f.read().strip()
+    except OSError as exc:
+        say(f"bench.py: no result yet ({exc.strerror}: {exc.filename}); run make bench")
+        return 1
+    if opts.document:
+        report.write_document(os.path.join(TOP, "Documentation", "performance.md"), rows, text)
+    else:
+        print("\n\n".join([text, report.goals(rows), report.markdown(rows)]))
+    return 0
+
+
 def measure(opts, labs):
     cases = [c for c in same_host_cases(opts, labs) + wire_cases(opts, labs)
              if wanted(opts, c.name, c.path)]
@@ -367,14 +400,17 @@ def measure(opts, labs):
 def main(argv):
     opts = parse(argv)
     json_path = os.path.join(opts.output, "bench.json")
-    if opts.markdown:
-        with open(json_path, encoding="utf-8") as f:
-            print(report.markdown(json.load(f)))
-        return 0
+    meta_path = os.path.join(opts.output, "bench.txt")
+    if opts.markdown or opts.document:
+        return show_last(opts, json_path, meta_path)
     if os.geteuid() != 0:
         say("bench.py: needs root (network namespaces)")
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    text = conditions(opts)
+    say(text)
+    if os.getloadavg()[0] > 0.7:
+        say("the machine is busy with something else: figures will be noisy")
     labs = make_labs(opts)
     try:
         rows, failed = measure(opts, labs)
@@ -382,9 +418,12 @@ def main(argv):
         for lab in labs.values():
             lab.down()
     report.write_json(json_path, rows)
+    with open(meta_path, "w", encoding="utf-8") as f:
+        f.write(text + "\n")
     drawn = [r for r in rows if r["unit"] != "ns" and r["metric"] != "p99"]
     report.write_svg(os.path.join(opts.output, "bench.svg"), drawn)
     print(report.table(rows))
+    print("\n" + report.goals(rows))
     print(f"\n{json_path}\n{os.path.join(opts.output, 'bench.svg')}")
     return 1 if failed else 0
 

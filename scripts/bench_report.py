@@ -59,6 +59,73 @@ def markdown(rows):
     return "\n".join(out)
 
 
+# What the project set out to reach: (sentence, row to look at, value of it, goal, at least?).
+# Said beside the figures; nothing fails by it.
+GOALS = [
+    ("echo, 1 connection: p50 beside blocking loopback",
+     ("echo blocking", "same-host against loopback two cores", 1, 1, "p50"), "eta/os", 0.2, False),
+    ("echo, 1 connection: p50 beside busy-polled loopback",
+     ("echo busy", "same-host against loopback", 1, 1, "p50"), "eta/os", 0.5, False),
+    ("echo, 32 connections: requests/s beside loopback",
+     ("echo", "same-host against loopback", 32, 1, "rate"), "eta/os", 4, True),
+    ("echo, 256 connections: requests/s beside loopback",
+     ("echo", "same-host against loopback", 256, 1, "rate"), "eta/os", 6, True),
+    ("AF_XDP: requests per CPU second beside veth, offloads off",
+     ("echo", "wire af_xdp against veth offloads off", 32, 1, "cpu"), "os/eta", 0.8, True),
+    ("TAP: bulk up beside veth, offloads on",
+     ("bulk up", "wire tap against veth offloads on", 1, 0, "throughput"), "eta/os", 0.5, True),
+    ("TAP: bulk down beside veth, offloads on",
+     ("bulk down", "wire tap against veth offloads on", 1, 0, "throughput"), "eta/os", 0.5, True),
+    ("idle: bytes per connection end",
+     ("idle", "same-host against loopback", None, 0, "user memory"), "eta", 2048, False),
+]
+
+
+def find_row(rows, key):
+    name, path, connections, inflight, metric = key
+    for r in rows:
+        if (r["name"], r["path"], r["inflight"], r["metric"]) == (name, path, inflight, metric):
+            if connections in (None, r["connections"]):
+                return r
+    return None
+
+
+def goal_value(row, kind):
+    if row is None or row["eta"] is None or (kind != "eta" and not row["os"]):
+        return None
+    if kind == "eta":
+        return row["eta"]
+    return row["eta"] / row["os"] if kind == "eta/os" else row["os"] / row["eta"]
+
+
+def goals(rows):
+    """Lines of a Markdown table: goal, figure, reached or not."""
+    out = ["| goal | wanted | measured | |", "|---|---:|---:|---|"]
+    for text, key, kind, limit, at_least in GOALS:
+        value = goal_value(find_row(rows, key), kind)
+        if value is None:
+            out.append(f"| {text} | {limit:g} | - | not measured |")
+            continue
+        reached = value >= limit if at_least else value <= limit
+        sign = "at least" if at_least else "at most"
+        out.append(f"| {text} | {sign} {limit:g} | {number(value)} | "
+                   f"{'reached' if reached else 'not reached'} |")
+    return "\n".join(out)
+
+
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def write_document(path, rows, conditions):
+    """Replaces what lies between the two marks of Documentation/performance.md."""
+    with open(path, encoding="utf-8") as f:
+        head, _, rest = f.read().partition(BEGIN)
+        tail = rest.partition(END)[2]
+    body = f"{BEGIN}\n\n{conditions}\n\n{goals(rows)}\n\n{markdown(rows)}\n\n{END}"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(head + body + tail)
+
+
 def write_json(path, rows):
     with open(path, "w", encoding="utf-8") as f:
         f.write("[\n" + ",\n".join(json.dumps(r) for r in rows) + "\n]\n")

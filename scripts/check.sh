@@ -4,6 +4,7 @@
 # Each group prints "ok", "not ok" or "skip" lines; everything is kept in build/check/GROUP.log.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+unset MAKEFLAGS MFLAGS MAKELEVEL # makes started below are on their own
 
 declare -A title=(
     [lint]='style rules that a program can check'
@@ -13,11 +14,12 @@ declare -A title=(
     [sim]='lossy network, seeded'
     [hostile]='hostile descriptors'
     [fuzz]='fuzzers, a short run'
+    [ports]='real ports on real interfaces'
     [apps]='real applications and tools in network namespaces'
     [bench]='the benchmark programs themselves'
     [vm]='eta_ka.ko in a VM'
 )
-order=(lint abi unit scenario sim hostile fuzz bench apps vm)
+order=(lint abi unit scenario sim hostile fuzz ports bench apps vm)
 logs=build/check
 passed=0 failed=0 skipped=0
 failures=()
@@ -48,7 +50,8 @@ report_group() {
 run_group() {
     local group=$1 log=$logs/$1.log start=$SECONDS rc
     echo "== $group: ${title[$group]:-}"
-    make --no-print-directory -C tests "check-$group" "${make_args[@]}" 2>&1 | tee "$log"
+    make -j"$(nproc)" --no-print-directory -C tests "check-$group" "${make_args[@]}" 2>&1 |
+        tee "$log"
     rc=${PIPESTATUS[0]}
     if [ "$rc" != 0 ] && grep -qE '(Error|Fehler) 77$' "$log"; then rc=77; fi
     report_group "$group" "$rc" "$log" $((SECONDS - start))

@@ -55,8 +55,8 @@ def nginx_config(lab, www):
     temps = "".join(f"{f}_temp_path {lab.temp}/{f}; " for f in folders)
     path = lab.temp / "nginx.conf"
     path.write_text(
-        f"daemon off; worker_processes {WORKERS}; pid {lab.temp}/nginx.pid; error_log stderr warn;\n"
-        "events { worker_connections 2048; }\n"
+        f"daemon off; worker_processes {WORKERS}; pid {lab.temp}/nginx.pid;\n"
+        "error_log stderr warn; events { worker_connections 2048; }\n"
         f"http {{ access_log off; sendfile on; keepalive_requests 100000000; {temps}\n"
         f"server {{ listen {SERVER}:80; root {www}; }} }}\n"
     )
@@ -238,9 +238,9 @@ def result_tables(eta, plain):
         ["bytes seen by the client's interface, out", megabytes(eta_row["client_tx"]),
          megabytes(os_row["client_tx"])],
     ])
-    say(f"\n== Speed, medians of {ROUNDS} interleaved rounds. CPU time for each request: server side "
-        "\n   (server, accelerator, agent) / both ends. The OS stack does part of the server's work in"
-        "\n   the client's name on such a wire, so the second figure is the one to compare.")
+    say(f"\n== Speed, medians of {ROUNDS} interleaved rounds. CPU time for each request: server side"
+        "\n   (server, accelerator, agent) / both ends. The OS stack does part of the server's work"
+        "\n   in the client's name on such a wire: the second figure is the one to compare.")
     rows = [["", "ETA req/s", "OS req/s", "ratio", "ETA CPU/req", "OS CPU/req"]]
     for what in eta.rates:
         rows.append([what, f"{eta.rate(what):,.0f}", f"{plain.rate(what):,.0f}",

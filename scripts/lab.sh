@@ -78,11 +78,12 @@ stop_daemon() {
     rm -f "$state/$which.pid"
     is_alive "$pid" || return 0
     kill -TERM "$pid" 2>/dev/null || true
-    (wait_for 5 "$which to stop" is_gone "$pid") 2>/dev/null || kill -KILL "$pid" 2>/dev/null || true
+    (wait_for 5 "$which to stop" is_gone "$pid") 2>/dev/null ||
+        kill -KILL "$pid" 2>/dev/null || true
     wait_for 5 "$which to die" is_gone "$pid"
 }
 
-# start_daemon WHICH PROGRAM ARGS…: in the server namespace, log and pid file in the state directory.
+# start_daemon WHICH PROGRAM ARGS…: in the server namespace; log and pid file with the state.
 start_daemon() {
     local which=$1
     shift
@@ -196,9 +197,9 @@ parse_up() {
         [ $# -ge 2 ] || die "option $1 wants a value" 2
         shift 2
     done
-    case "$port" in af_xdp | tap | os) ;; *) die "--port is af_xdp, tap or os, not '$port'" 2 ;; esac
-    case "$idle" in spin | sleep) ;; *) die "--idle is spin or sleep, not '$idle'" 2 ;; esac
-    case "$offloads" in on | off) ;; *) die "--offloads is on or off, not '$offloads'" 2 ;; esac
+    [[ $port =~ ^(af_xdp|tap|os)$ ]] || die "--port is af_xdp, tap or os, not '$port'" 2
+    [[ $idle =~ ^(spin|sleep)$ ]] || die "--idle is spin or sleep, not '$idle'" 2
+    [[ $offloads =~ ^(on|off)$ ]] || die "--offloads is on or off, not '$offloads'" 2
     [[ $cpu =~ ^[0-9]+$ ]] || die "--cpu wants a number, not '$cpu'" 2
     names
 }

@@ -5,9 +5,9 @@
 # Never starts a service: the daemons among the packages are run by the tests themselves.
 set -euo pipefail
 
-build_packages=(g++ gcc make clang llvm pkg-config libc6-dev linux-libc-dev libbpf-dev libxdp-dev
-    liburing-dev libnl-3-dev libnl-route-3-dev libcli11-dev nlohmann-json3-dev libfmt-dev catch2
-    linux-headers-cloud-amd64)
+build_packages=(g++ gcc make clang libclang-rt-14-dev llvm pkg-config libc6-dev linux-libc-dev
+    libbpf-dev libxdp-dev liburing-dev libnl-3-dev libnl-route-3-dev libcli11-dev
+    nlohmann-json3-dev libfmt-dev catch2 linux-headers-cloud-amd64)
 lab_packages=(nginx-light redis-server redis-tools wrk iperf3 memcached curl python3 ethtool
     iproute2 procps util-linux kmod bpftool)
 vm_packages=(qemu-system-x86 busybox-static cpio xz-utils)

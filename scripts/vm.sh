@@ -101,7 +101,7 @@ boot() { # mode: runs QEMU in the foreground, console on stdout
     append="$append slub_debug=FZPU mitigations=off eta.run=$1"
     # shellcheck disable=SC2046
     timeout --foreground -k 5 "$TIMEOUT_S" qemu-system-x86_64 \
-        -accel tcg,thread=multi -cpu max -smp "$CPUS" -m "$MEMORY_MB" -nographic -no-reboot \
+        -accel tcg,thread=multi -cpu max -smp "$CPUS" -m "$MEMORY_MB" -display none -no-reboot \
         -nodefaults -kernel "$IMAGE/boot/vmlinuz-$RELEASE" -initrd "$WORK/initrd" \
         -append "$append" -serial mon:stdio -serial "file:$WORK/verdict" \
         -device virtio-rng-pci $(network_arguments)

@@ -63,14 +63,29 @@ int os_connect(Sock* s, int fd, Reason why, uint32_t detail, const sockaddr* add
 {
     {
         Guard g(nullptr);
-        const sockaddr_in* peer = reinterpret_cast<const sockaddr_in*>(addr);
+        sockaddr_in peer = {};
+        const bool four = to_v4(addr, len, &peer);
         const int at = s->fd;
         Sock copy = *s;
         hand_over(s);
         copy.fd = at;
-        record(&copy, why, detail, peer);
+        record(&copy, why, detail, four ? &peer : nullptr);
     }
     return static_cast<int>(os_result(real().connect(fd, addr, len)));
+}
+
+// The peer as the OS socket wants to hear it.
+socklen_t os_peer(const Sock* s, sockaddr_in6* out)
+{
+    if (!(s->flags & kV6)) {
+        std::memcpy(out, &s->peer, sizeof s->peer);
+        return sizeof s->peer;
+    }
+    *out = {};
+    out->sin6_family = AF_INET6;
+    out->sin6_port = s->peer.sin_port;
+    map_v4(out->sin6_addr.s6_addr, s->peer.sin_addr.s_addr);
+    return sizeof *out;
 }
 
 int post_connect(Sock* s, Region* r, const sockaddr_in& peer)
@@ -169,7 +184,8 @@ int wait_connected(Sock* s, int fd)
     const uint64_t deadline =
         s->snd_timeo_ms != 0 ? deadline_after_ms(s->snd_timeo_ms) : kForever;
     for (;;) {
-        const sockaddr_in peer = s->peer;
+        sockaddr_in6 peer;
+        const socklen_t peer_len = os_peer(s, &peer);
         switch (answer_of(s)) {
         case Answer::kDone:
             s->flags |= kTold;
@@ -182,7 +198,7 @@ int wait_connected(Sock* s, int fd)
                 Guard g(s->region);
                 back_to_new(s);
             }
-            return os_connect(s, fd, why, 0, reinterpret_cast<const sockaddr*>(&peer), sizeof peer);
+            return os_connect(s, fd, why, 0, reinterpret_cast<const sockaddr*>(&peer), peer_len);
         }
         case Answer::kPending:
             break;
@@ -207,11 +223,15 @@ int wait_connected(Sock* s, int fd)
 
 int new_connect(Sock* s, int fd, const sockaddr* addr, socklen_t len)
 {
-    if (len < sizeof(sockaddr_in) || addr->sa_family != AF_INET) {
+    sockaddr_in peer;
+    const bool own_family = addr != nullptr && len >= sizeof(sa_family_t) &&
+                            addr->sa_family == ((s->flags & kV6) ? AF_INET6 : AF_INET);
+    if (!own_family) {
         return static_cast<int>(os_result(real().connect(fd, addr, len)));
     }
-    sockaddr_in peer;
-    std::memcpy(&peer, addr, sizeof peer);
+    if (!to_v4(addr, len, &peer) || ((s->flags & kV6) && peer.sin_addr.s_addr == INADDR_ANY)) {
+        return os_connect(s, fd, Reason::ipv6, 0, addr, len);
+    }
     Reason why = unsuitable(s, peer);
     Region* r = why == Reason::none ? region_get(&why) : nullptr;
     if (r == nullptr) {
@@ -240,12 +260,13 @@ void sock_finish_connect(Sock* s)
         if (!(s->flags & kNonblock)) {
             return;  // connect itself waits and sees to it
         }
-        const sockaddr_in peer = s->peer;
+        sockaddr_in6 peer;
+        const socklen_t peer_len = os_peer(s, &peer);
         const Reason why = refusal_of(s);
         const int fd = s->fd;
         back_to_new(s);
         sock_to_os(s, why, 0);
-        (void)real().connect(fd, reinterpret_cast<const sockaddr*>(&peer), sizeof peer);
+        (void)real().connect(fd, reinterpret_cast<const sockaddr*>(&peer), peer_len);
         return;
     }
     s->state = SockState::kConn;

@@ -97,6 +97,7 @@ uint32_t AppRegion::dti_alloc()
     s.flags = kUsed | listed;
     s.list_next = 0;
     s.master = 0;
+    s.share = 0;
     s.user = 0;
     s.snd_limit = kSndLimit;
     eta_store_once(&app_[d].ctl, 0);
@@ -369,7 +370,10 @@ int AppRegion::peek_error(uint32_t d) const
     if (state(d) != ETA_DTI_CLOSED || (dti_[d].flags & kErrTaken)) {
         return 0;
     }
-    return static_cast<int>(eta_load_once(&fw_[d].err));
+    const int err = static_cast<int>(eta_load_once(&fw_[d].err));
+    // As Linux: a reset in answer to something sent after the peer's FIN is a broken pipe.
+    const bool after_fin = (eta_load_once(&fw_[d].flags) & ETA_DTI_F_RX_FIN) != 0;
+    return err == ECONNRESET && after_fin ? EPIPE : err;
 }
 
 int AppRegion::take_error(uint32_t d)

@@ -67,7 +67,8 @@ struct alignas(64) AppDti {
     uint32_t acc_tail;
     uint32_t posted;      // master: children offered and not yet used
     uint32_t ready;       // master: length of the accept queue
-    uint32_t resv1[5];
+    uint32_t share;       // processes other than the owner that hold it (fork)
+    uint32_t resv1[4];
 };
 static_assert(sizeof(AppDti) == 128);
 
@@ -107,6 +108,7 @@ public:
         kMaster = 1u << 9,
         kOpenEntry = 1u << 10,  // newest entry is a SEND without final length
         kRdShut = 1u << 11,
+        kOwnerGone = 1u << 12,  // the owner closed it while others held it
     };
 
     // Bytes of zeroed memory that init() wants for a region with this map.
@@ -185,6 +187,27 @@ public:
     void set_user(uint32_t d, uint64_t v) { dti_[d].user = v; }
     uint32_t flags(uint32_t d) const { return dti_[d].flags; }
     void set_snd_limit(uint32_t d, uint32_t bytes);
+
+    // Processes that inherited a connection by fork hold a share of it. The last one closes it.
+    void share_add(uint32_t d) { dti_[d].share++; }
+    // Gives a share back; true: nobody holds the DTI any more, the caller must close it.
+    bool share_drop(uint32_t d, bool owner_alive)
+    {
+        AppDti& s = dti_[d];
+        s.share -= s.share != 0 ? 1 : 0;
+        return s.share == 0 && (!owner_alive || (s.flags & kOwnerGone));
+    }
+    // The owner is done with it; true: nobody else holds it, the owner must close it.
+    bool share_leave(uint32_t d)
+    {
+        AppDti& s = dti_[d];
+        if (s.share == 0) {
+            return true;
+        }
+        s.flags |= kOwnerGone;
+        s.user = 0;
+        return false;
+    }
 
     void set_ctl(uint32_t d, uint32_t set, uint32_t clear);  // ETA_CTL_*; rings if changed
     void ring(uint32_t d);  // doorbell, and a kick if the accelerator sleeps

@@ -151,7 +151,9 @@ void why_print()
     if (t == nullptr || t->accelerated + t->accelerated_listeners + t->fallbacks == 0) {
         return;
     }
-    dprintf(2, "eta: %s[%u]: %llu connections and %llu listeners accelerated, %llu sockets on the OS stack\n",
+    dprintf(2,
+            "eta: %s[%u]: %llu connections and %llu listeners accelerated, "
+            "%llu sockets on the OS stack\n",
             t->comm, t->pid, static_cast<unsigned long long>(t->accelerated),
             static_cast<unsigned long long>(t->accelerated_listeners),
             static_cast<unsigned long long>(t->fallbacks));

@@ -45,6 +45,14 @@ int decline(Sock* s, Reason why, uint32_t detail)
     return 0;
 }
 
+bool only_v6(const Sock* s, int fd)
+{
+    int only = 0;
+    socklen_t len = sizeof only;
+    return (s->flags & kV6) &&
+           (real().getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) != 0 || only != 0);
+}
+
 void wait_listening(const Region* r, uint32_t dti)
 {
     const uint64_t limit = now_ns() + kActivateNs;
@@ -101,6 +109,11 @@ int accept_os(Sock* s, int fd, sockaddr* addr, socklen_t* len, int flags)
         }
         return -errno;
     }
+    // Another one? A stale "yes" would make a program block in accept.
+    pollfd more = {fd, POLLIN, 0};
+    if ((s->flags & kOsReady) && real().poll(&more, 1, 0) == 0) {
+        s->flags &= ~kOsReady;
+    }
     uint8_t laddr[ETA_ADDR_LEN];
     map_v4(laddr, s->local.sin_addr.s_addr);
     WhyAddr a = {laddr, nullptr, s->local.sin_port, 0};
@@ -144,7 +157,7 @@ int accept_eta(Sock* s, sockaddr* addr, socklen_t* len, int flags)
     c->fd = fd;
     c->ops = &kEtaOps;
     c->state = SockState::kConn;
-    c->flags = kTold | (s->flags & (kNodelay | kKeepalive | kLingerOn)) |
+    c->flags = kTold | (s->flags & (kNodelay | kKeepalive | kLingerOn | kV6 | kReuse)) |
                ((flags & SOCK_NONBLOCK) ? kNonblock : 0);
     c->rcv_timeo_ms = s->rcv_timeo_ms;
     c->snd_timeo_ms = s->snd_timeo_ms;
@@ -191,9 +204,12 @@ int new_bind(Sock* s, int fd, const sockaddr* addr, socklen_t len)
     if (r != 0) {
         return -errno;
     }
-    if (addr->sa_family == AF_INET && len >= sizeof s->local) {
-        std::memcpy(&s->local, addr, sizeof s->local);
-        s->flags |= s->local.sin_port != 0 ? kBoundPort : kBoundAddr;
+    sockaddr_in local;
+    if (to_v4(addr, len, &local)) {
+        s->local = local;
+        s->flags |= local.sin_port != 0 ? kBoundPort : kBoundAddr;
+    } else {
+        s->flags |= kBoundPort;
     }
     return 0;
 }
@@ -203,11 +219,13 @@ int new_listen(Sock* s, int fd, int backlog)
     if (real().listen(fd, backlog) != 0) {
         return -errno;
     }
-    socklen_t len = sizeof s->local;
-    real().getsockname(fd, reinterpret_cast<sockaddr*>(&s->local), &len);
+    sockaddr_in6 name = {};
+    socklen_t len = sizeof name;
+    real().getsockname(fd, reinterpret_cast<sockaddr*>(&name), &len);
+    const bool four = to_v4(reinterpret_cast<sockaddr*>(&name), len, &s->local);
     s->backlog = backlog <= 0 ? 1 : backlog > 4096 ? 4096 : static_cast<uint32_t>(backlog);
     uint32_t detail = 0;
-    const Reason why = activate(s, fd, &detail);
+    const Reason why = !four || only_v6(s, fd) ? Reason::ipv6 : activate(s, fd, &detail);
     if (why != Reason::none) {
         return decline(s, why, detail);
     }

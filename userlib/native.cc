@@ -21,9 +21,9 @@ ETA_EXPORT int eta_socket(int domain, int type, int protocol)
     start();
     const int fd = real().socket(domain, type, protocol);
     const int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
-    const bool tcp = domain == AF_INET && kind == SOCK_STREAM &&
+    const bool tcp = (domain == AF_INET || domain == AF_INET6) && kind == SOCK_STREAM &&
                      (protocol == 0 || protocol == IPPROTO_TCP);
-    return fd >= 0 && tcp ? sock_created(fd, type) : fd;
+    return fd >= 0 && tcp ? sock_created(fd, domain, type) : fd;
 }
 
 ETA_EXPORT int eta_bind(int fd, const sockaddr* addr, socklen_t len)

@@ -30,9 +30,7 @@ __attribute__((constructor)) void library_start()
 void count_other(int domain, int type)
 {
     const int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (domain == AF_INET6) {
-        why_count(Reason::ipv6);
-    } else if (domain != AF_INET) {
+    if (domain != AF_INET && domain != AF_INET6) {
         why_count(Reason::not_inet);
     } else if (kind != SOCK_STREAM) {
         why_count(Reason::not_tcp);
@@ -80,8 +78,9 @@ ETA_EXPORT int socket(int domain, int type, int protocol)
         return fd;
     }
     const int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (domain == AF_INET && kind == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP)) {
-        return sock_created(fd, type);
+    const bool inet = domain == AF_INET || domain == AF_INET6;
+    if (inet && kind == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP)) {
+        return sock_created(fd, domain, type);
     }
     count_other(domain, type);
     return fd;

@@ -95,6 +95,8 @@ Region* attach()
     demux_set_internal(r->agent.kick_fd());
     r->app->set_kick(kick, r);
     r->batch = kFirstBatch;
+    r->owner = getpid();
+    r->slot_fd = -1;
     return r;
 }
 

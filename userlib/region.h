@@ -16,6 +16,7 @@
 namespace eta::al {
 
 struct Sock;
+struct ForkSlot;
 
 // Lives in memory shared with the children of the process (fork), so that connections they inherit
 // go on in whichever process uses them.
@@ -37,6 +38,9 @@ struct Region {
     uint64_t down_ns;    // since when the accelerator has been seen missing; 0: it runs
     bool down_told;      // grace time is over and the sockets were told
     Region* next;        // list of inherited regions
+    ForkSlot* slot;      // foreign: what this process holds of it
+    int slot_fd;         // foreign: open while this process lives; the owner watches the other end
+    pid_t owner;         // process that attached it
 };
 
 extern Mutex g_lock;          // the process lock

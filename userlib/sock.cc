@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "fork.h"
 #include "sock_epoll.h"
 #include "real.h"
 
@@ -97,7 +98,7 @@ void sock_detach(Sock* s)
     s->dti = kNoDti;
 }
 
-int sock_created(int fd, int type)
+int sock_created(int fd, int domain, int type)
 {
     Guard g(nullptr);
     Sock* s = sock_alloc();
@@ -105,7 +106,7 @@ int sock_created(int fd, int type)
         return fd;
     }
     s->fd = fd;
-    s->flags = kReal | ((type & SOCK_NONBLOCK) ? kNonblock : 0);
+    s->flags = kReal | ((type & SOCK_NONBLOCK) ? kNonblock : 0) | (domain == AF_INET6 ? kV6 : 0);
     if (!demux_set_sock(fd, s)) {
         sock_free(s);
         why_record(fd, Reason::fd_range);
@@ -124,6 +125,9 @@ void sock_dup(Sock* s, int new_fd)
 static void close_linger(Sock* s)
 {
     AppRegion* app = s->region->app;
+    if (!fork_leave(s)) {
+        return;  // another process goes on with it
+    }
     if ((s->flags & kLingerOn) && s->linger_s == 0) {
         app->abort(s->dti);
     } else {
@@ -148,6 +152,7 @@ void sock_closed(Sock* s, int fd)
             close_linger(s);
             sock_detach(s);
             sock_free(s);
+            fork_release(r);
             return;
         }
     }
@@ -336,6 +341,28 @@ void map_v4(uint8_t out[ETA_ADDR_LEN], uint32_t addr_be)
     std::memset(out, 0, 10);
     out[10] = out[11] = 0xff;
     std::memcpy(out + 12, &addr_be, 4);
+}
+
+bool to_v4(const sockaddr* addr, socklen_t len, sockaddr_in* out)
+{
+    if (addr->sa_family == AF_INET && len >= sizeof *out) {
+        std::memcpy(out, addr, sizeof *out);
+        return true;
+    }
+    sockaddr_in6 six;
+    if (addr->sa_family != AF_INET6 || len < sizeof six) {
+        return false;
+    }
+    std::memcpy(&six, addr, sizeof six);
+    const bool any = IN6_IS_ADDR_UNSPECIFIED(&six.sin6_addr);
+    if (!any && !IN6_IS_ADDR_V4MAPPED(&six.sin6_addr)) {
+        return false;
+    }
+    *out = {};
+    out->sin_family = AF_INET;
+    out->sin_port = six.sin6_port;
+    out->sin_addr.s_addr = any ? INADDR_ANY : unmap_v4(six.sin6_addr.s6_addr);
+    return true;
 }
 
 uint32_t unmap_v4(const uint8_t in[ETA_ADDR_LEN])

@@ -35,6 +35,8 @@ enum SockFlag : uint16_t {
     kStopped = 1 << 11,     // listener after shutdown()
     kCork = 1 << 12,
     kTold = 1 << 13,        // connect: success was reported
+    kReuse = 1 << 15,       // SO_REUSEADDR, which children inherit
+    kV6 = 1 << 14,          // AF_INET6 socket: speaks of IPv4 peers as ::ffff:a.b.c.d
 };
 
 struct Sock {
@@ -70,7 +72,7 @@ Sock* sock_alloc();                       // held
 void sock_free(Sock* s);                  // held; no DTI, no items left
 void sock_attach(Sock* s, Region* r, uint32_t dti);  // held
 void sock_detach(Sock* s);                // held
-int sock_created(int fd, int type);       // socket() made an AF_INET stream socket
+int sock_created(int fd, int domain, int type);  // socket() made a TCP socket
 // One descriptor less. With the last one the connection is closed. Then the caller closes `fd`.
 void sock_closed(Sock* s, int fd);
 void sock_dup(Sock* s, int new_fd);
@@ -91,7 +93,8 @@ inline bool sock_blocks(const Sock* s, int msg_flags)
 }
 
 // -- connect.cc, listen.cc, sock_io.cc, sock_opt.cc --
-int sock_to_os(Sock* s, Reason why, uint32_t detail);  // held: the descriptor is the OS's from now on
+// Held: the descriptor is the OS's from now on.
+int sock_to_os(Sock* s, Reason why, uint32_t detail);
 void sock_adopt_listener(Sock* s);        // kNeedReplica: makes the replica of this process
 void sock_refill_children(Sock* s);       // held
 void sock_listener_polled(Sock* s);       // first interest of this process
@@ -120,6 +123,9 @@ int eta_connect_again(Sock* s, int fd, const sockaddr* addr, socklen_t len);
 // 16-byte form of an IPv4 address (RFC 4291 2.5.5.2).
 void map_v4(uint8_t out[ETA_ADDR_LEN], uint32_t addr_be);
 uint32_t unmap_v4(const uint8_t in[ETA_ADDR_LEN]);
+
+// IPv4 address and port of either kind of socket address; false: it is neither IPv4 nor mapped.
+bool to_v4(const sockaddr* addr, socklen_t len, sockaddr_in* out);
 
 // The result of an OS call in the form of Ops.
 inline int64_t os_result(int64_t r)

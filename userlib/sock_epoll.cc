@@ -126,20 +126,45 @@ EpollItem* find_item(const Sock* s, const EpollSet* set, int fd)
     return nullptr;
 }
 
-// ReadyFn of collect. May free the item when its socket turns out to be the OS's: returns 0 then.
-uint32_t ready_of(EpollItem* it, uint32_t want)
+// Connections in inherited regions raise no events here: they are asked each time.
+void mark_foreign(EpollSet* set)
 {
-    Sock* s = sock_of(it);
+    for (EpollItem* it = set->all; it != nullptr; it = it->all_next) {
+        const Region* r = sock_of(it)->region;
+        if (r != nullptr && r->foreign) {
+            epoll_item_event(it);
+        }
+    }
+}
+
+uint32_t ready_now(Sock* s, uint32_t want)
+{
     bool moved = false;
     uint32_t mask = sock_mask(s, &moved);
     if (moved) {
         return 0;
     }
-    if ((want & EPOLLOUT & ~mask) && s->state == SockState::kConn && s->region->app->want_tx(s->dti)) {
+    if ((want & EPOLLOUT & ~mask) && s->state == SockState::kConn &&
+        s->region->app->want_tx(s->dti)) {
         mask |= EPOLLOUT;
     }
     mask |= (mask & EPOLLIN) ? uint32_t{EPOLLRDNORM} : 0u;
     mask |= (mask & EPOLLOUT) ? uint32_t{EPOLLWRNORM | EPOLLWRBAND} : 0u;
+    return mask;
+}
+
+// ReadyFn of collect. May free the item when its socket turns out to be the OS's: returns 0 then.
+uint32_t ready_of(EpollItem* it, uint32_t want)
+{
+    Sock* s = sock_of(it);
+    Mutex* foreign = s->region != nullptr && s->region->foreign ? &s->region->sh->lock : nullptr;
+    if (__builtin_expect(foreign != nullptr, 0)) {
+        foreign->lock();
+    }
+    const uint32_t mask = ready_now(s, want);
+    if (__builtin_expect(foreign != nullptr, 0)) {
+        foreign->unlock();
+    }
     return mask;
 }
 
@@ -216,6 +241,9 @@ int collect(EpollSet* set, epoll_event* out, int max)
         if (__builtin_expect(r->app->fw_down() || r->down_ns != 0, 0)) {
             region_check_down(r);
         }
+    }
+    if (__builtin_expect(g_foreign != nullptr, 0)) {
+        mark_foreign(set);
     }
     const int n = epoll_set_collect(set, out, max, ready_of);
     if (n == max && set->head != nullptr) {

@@ -205,7 +205,8 @@ static int64_t file_piece(Sock* s, int in_fd, off_t* off, size_t count)
     const uint64_t room = app->send_reserve(s->dti, count < kFilePiece ? count : kFilePiece, &to);
     if (room == 0) {
         const iovec none = {&to, 1};
-        if (app->state(s->dti) != ETA_DTI_ESTABLISHED || (app->flags(s->dti) & AppRegion::kWrShut)) {
+        if (app->state(s->dti) != ETA_DTI_ESTABLISHED ||
+            (app->flags(s->dti) & AppRegion::kWrShut)) {
             return app->send(s->dti, &none, 1);
         }
         app->set_ctl(s->dti, ETA_CTL_WANT_TX, 0);

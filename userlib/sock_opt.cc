@@ -40,10 +40,19 @@ int put_bytes(const void* from, size_t size, void* val, socklen_t* len)
     return 0;
 }
 
-int put_addr(const sockaddr_in& a, sockaddr* addr, socklen_t* len)
+int put_addr(const Sock* s, const sockaddr_in& a, sockaddr* addr, socklen_t* len)
 {
     if (addr == nullptr || len == nullptr) {
         return -EFAULT;
+    }
+    if (s->flags & kV6) {
+        sockaddr_in6 six = {};
+        six.sin6_family = AF_INET6;
+        six.sin6_port = a.sin_port;
+        map_v4(six.sin6_addr.s6_addr, a.sin_addr.s_addr);
+        std::memcpy(addr, &six, *len < sizeof six ? *len : sizeof six);
+        *len = sizeof six;
+        return 0;
     }
     std::memcpy(addr, &a, *len < sizeof a ? *len : sizeof a);
     *len = sizeof a;
@@ -67,7 +76,8 @@ bool remember(Sock* s, int level, int opt, const void* val, socklen_t len)
 {
     int v = 0;
     std::memcpy(&v, val, len < sizeof v ? len : sizeof v);
-    if (level == SOL_SOCKET && (opt == SO_RCVTIMEO || opt == SO_SNDTIMEO) && len >= sizeof(timeval)) {
+    if (level == SOL_SOCKET && (opt == SO_RCVTIMEO || opt == SO_SNDTIMEO) &&
+        len >= sizeof(timeval)) {
         timeval tv;
         std::memcpy(&tv, val, sizeof tv);
         (opt == SO_RCVTIMEO ? s->rcv_timeo_ms : s->snd_timeo_ms) = timeo_ms(tv);
@@ -87,6 +97,9 @@ bool remember(Sock* s, int level, int opt, const void* val, socklen_t len)
         switch (opt) {
         case SO_KEEPALIVE:
             set_flag(s, kKeepalive, v != 0);
+            return true;
+        case SO_REUSEADDR:
+            set_flag(s, kReuse, v != 0);
             return true;
         case SO_SNDBUF:
             s->sndbuf = v;
@@ -186,13 +199,15 @@ int get_socket_level(Sock* s, int opt, void* val, socklen_t* len)
     case SO_TYPE:
         return put_int(SOCK_STREAM, val, len);
     case SO_DOMAIN:
-        return put_int(AF_INET, val, len);
+        return put_int((s->flags & kV6) ? AF_INET6 : AF_INET, val, len);
     case SO_PROTOCOL:
         return put_int(IPPROTO_TCP, val, len);
     case SO_ACCEPTCONN:
         return put_int(0, val, len);
     case SO_KEEPALIVE:
         return put_int((s->flags & kKeepalive) != 0, val, len);
+    case SO_REUSEADDR:
+        return put_int((s->flags & kReuse) != 0, val, len);
     case SO_SNDBUF:
         return put_int(s->sndbuf != 0 ? s->sndbuf * 2 : kDefaultSndbuf, val, len);
     case SO_RCVBUF:
@@ -235,14 +250,14 @@ int eta_name_of(Sock* s, int fd, bool peer, sockaddr* addr, socklen_t* len)
         }
         a = s->local;
         a.sin_family = AF_INET;
-        return put_addr(a, addr, len);
+        return put_addr(s, a, addr, len);
     }
-    if (peer && st == ETA_DTI_CLOSED && !(s->flags & kTold)) {
+    if (peer && st == ETA_DTI_CLOSED) {
         return -ENOTCONN;
     }
     a.sin_port = peer ? f.rport : f.lport;
     a.sin_addr.s_addr = unmap_v4(peer ? f.raddr : f.laddr);
-    return put_addr(a, addr, len);
+    return put_addr(s, a, addr, len);
 }
 
 int eta_getsockopt(Sock* s, int fd, int level, int opt, void* val, socklen_t* len)

@@ -86,6 +86,9 @@ uint32_t ask(const Entry* e, uint32_t events, bool* ok)
     }
     Sock* s = e->sock;
     Guard g(s->region);
+    if (s->state == SockState::kListening) {  // its OS half is in the kernel's part
+        return s->region != nullptr ? poll_bits(s->region->app->poll_mask(s->dti)) & events : 0;
+    }
     bool moved = false;
     uint32_t mask = sock_mask(s, &moved);
     if (moved) {
@@ -124,9 +127,6 @@ int merge(pollfd* fds, const OsPart& os)
             pollfd& p = fds[os.of[i]];
             fresh += p.revents == 0;
             p.revents |= os.fds[i].revents;
-            if (Sock* s = demux_sock(p.fd)) {
-                s->flags |= s->state == SockState::kListening ? kOsReady : 0;
-            }
         }
     }
     return fresh;

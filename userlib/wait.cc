@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <x86intrin.h>
 
+#include "fork.h"
 #include "real.h"
 #include "region.h"
 #include "sock.h"
@@ -87,7 +88,7 @@ timespec to_timespec(uint64_t ns)
 // Longest sleep allowed now, nanoseconds; kForever: none.
 uint64_t sleep_limit(uint64_t deadline_ns)
 {
-    uint64_t limit = kForever;
+    uint64_t limit = fork_sleep_limit();
     if (g_foreign != nullptr) {
         limit = uint64_t{kForeignPollMs} * 1000000u;
     }
@@ -128,9 +129,16 @@ void spin_relax()
 
 void wait_prepare(bool to_sleep)
 {
+    for (Region* f = g_foreign; __builtin_expect(f != nullptr, 0); f = f->next) {
+        Guard g(f);
+        f->app->flush();
+    }
     Region* r = g_own;
     if (r == nullptr) {
         return;
+    }
+    if (to_sleep) {
+        fork_reap();
     }
     Guard g(r);
     r->app->flush();

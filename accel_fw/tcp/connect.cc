@@ -114,7 +114,10 @@ int tcp_connect(Engine& e, eta_ctx& c, const eta_connect& args)
     if (!route.found) {
         return ETA_ERR_USE_OS;
     }
-    int err = tcp::choose_addresses(e, c, args, route);
+    if (!route.local && ip4::is_loopback(args.saddr)) {
+        return ETA_ERR_USE_OS;
+    }
+    const int err = tcp::choose_addresses(e, c, args, route);
     if (err != 0) {
         return err;
     }

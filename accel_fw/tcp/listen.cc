@@ -6,6 +6,7 @@
 #include "tcp/internal.h"
 #include "tcp/isn.h"
 #include "tcp/reply.h"
+#include "wire/ip4.h"
 
 namespace eta::fw::tcp {
 
@@ -56,6 +57,10 @@ void refuse_local(Engine& e, const Segment& s)
 
 bool no_connection_is_ours(Engine& e, Segment& s, eta_tw* tw)
 {
+    if (!ip4::is_unicast(s.tuple.raddr)) {
+        e.counters.bump(Counter::rx_martian);  // RFC 9293 3.9.2.3, MUST-63
+        return true;
+    }
     uint32_t iss_floor = 0;
     if (tw != nullptr && !time_wait_input(e, s, *tw, &iss_floor)) {
         return true;

@@ -44,6 +44,13 @@ inline bool is_mapped(const uint8_t* addr)
     return std::memcmp(addr, kPrefix, sizeof kPrefix) == 0;
 }
 
+// Of mapped addresses.
+inline bool is_loopback(const uint8_t* addr) { return addr[kMappedOff] == 127; }
+inline bool is_unicast(const uint8_t* addr)
+{
+    return addr[kMappedOff] != 0 && addr[kMappedOff] < 224;
+}
+
 // Sum over the pseudo-header of RFC 9293 3.1, from the addresses of a written header.
 inline uint64_t pseudo_sum(const uint8_t* p, uint32_t tcp_len)
 {

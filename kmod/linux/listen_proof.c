@@ -24,6 +24,7 @@ static void eta_ka_proof_address(const struct sock *sk, struct eta_listen_addr *
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6) {
 		memcpy(out->addr, &sk->sk_v6_rcv_saddr, ETA_ADDR_LEN);
+		out->v6only = sk->sk_ipv6only;
 		return;
 	}
 #endif

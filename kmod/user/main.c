@@ -183,25 +183,42 @@ static void tear_down(struct agentd *a)
 	close(a->epoll);
 }
 
-/* The parent ends once the child serves, so a script may start programs at once. */
-static void go_to_background(struct agentd *a)
+/* Goes on in a child, before anything is set up: what signalfd and epoll watch is the process that
+ * made them. The parent ends once the child serves, so that a script may start programs at once,
+ * or fails with it. Returns the descriptor to tell it through, or -errno. */
+static int fork_early(void)
+{
+	int p[2];
+	char ok;
+	pid_t pid;
+
+	if (pipe2(p, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid) {
+		close(p[1]);
+		_exit(read(p[0], &ok, 1) == 1 ? 0 : 1);
+	}
+	close(p[0]);
+	setsid();
+	return p[1];
+}
+
+static void go_to_background(struct agentd *a, int tell)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	pid_t pid = fork();
 
-	if (pid < 0) {
-		log_line(a, "fork: %s", strerror(errno));
-		return;
-	}
-	if (pid)
-		_exit(0);
-	setsid();
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(null, 2);
 	close(null);
 	openlog("eta-agentd", LOG_PID, LOG_DAEMON);
 	a->foreground = 0;
+	if (write(tell, "", 1) != 1)
+		a->stop = 1;
+	close(tell);
 }
 
 static void warn_about_privilege(const struct agentd *a)
@@ -321,7 +338,7 @@ int main(int argc, char **argv)
 {
 	static struct agentd agent;
 	struct agentd *a = &agent;
-	int stay;
+	int tell = -1;
 	int ret;
 
 	a->path = ETA_SOCKET_DEFAULT;
@@ -333,15 +350,21 @@ int main(int argc, char **argv)
 		return ret > 0 ? 0 : 2;
 	if (a->max_conns + 2 > a->limits.n_regions)
 		a->limits.n_regions = a->max_conns + 2;
-	stay = a->foreground;
-	a->foreground = 1; /* until set up, messages go to stderr */
+	if (!a->foreground) {
+		tell = fork_early();
+		if (tell < 0) {
+			fprintf(stderr, "eta-agentd: fork: %s\n", strerror(-tell));
+			return 1;
+		}
+		a->foreground = 1; /* until set up, messages go to stderr */
+	}
 	if (set_up(a))
 		return 1;
 	warn_about_privilege(a);
-	if (stay)
+	if (tell < 0)
 		log_line(a, "ready on %s", a->path);
 	else
-		go_to_background(a);
+		go_to_background(a, tell);
 	run(a);
 	tear_down(a);
 	return 0;

@@ -107,7 +107,8 @@ def test_ctl_started_twice(lab):
 
 @no_lab
 def test_agentd_wrong_options():
-    for arguments in (["--wrong"], ["--socket"], ["--socket", "/nonexistent/dir/agent.sock", "--foreground"]):
+    nowhere = ["--socket", "/nonexistent/dir/agent.sock", "--foreground"]
+    for arguments in (["--wrong"], ["--socket"], nowhere):
         result = call(AGENTD, *arguments)
         if result.returncode == 0 or not (result.stderr + result.stdout).strip():
             raise AssertionError(f"eta-agentd {arguments}: exit code {result.returncode}")

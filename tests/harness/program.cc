@@ -150,7 +150,7 @@ void Program::replenish(Sock& listener)
 
 bool Program::poll()
 {
-    if (!alive_)
+    if (!alive_ || lawless)
         return false;
     awake = false;
     uint32_t n = region_.poll_events([this](uint32_t d) {

@@ -99,6 +99,7 @@ public:
     void die();
     void abandon();  // the machine itself goes away
     bool alive() const { return alive_; }
+    bool lawless = false;  // the test writes the region itself: no library, no events
     bool awake = true;  // wake-ups of the agent since the last poll
 
     al::AppRegion& region() { return region_; }

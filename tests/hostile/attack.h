@@ -77,6 +77,7 @@ public:
         sock = listener->accept();
         d = sock->dti();
         lab.settle();
+        bad.lawless = true;
         before_ = broken();
         neighbours.move(50'000);
     }

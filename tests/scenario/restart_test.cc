@@ -219,3 +219,89 @@ TEST_CASE("restart: a long transfer survives ten of them, local and over the wir
     }
     CHECK(got == total);
 }
+
+TEST_CASE("restart: a close while no accelerator runs is carried out afterwards")
+{
+    Lab lab;
+    Peer peer(lab, 40000, 80);
+    Sock& sock = lab.accept_from(peer);
+    peer.send(data(1, 18));
+    lab.host.kill_fw();
+    CHECK(sock.recv() == 18);
+    sock.close();
+    lab.world.run_until(lab.world.now_us() + kSec);
+    lab.host.start_fw();
+    peer.expect(fin_ack().seq(1).ack(19));
+    peer.send(fin_ack().ack(2));
+    peer.expect(ack(20));
+    CHECK(lab.host.contexts_in_use() == 0);
+}
+
+TEST_CASE("restart: data and a close while no accelerator runs are carried out afterwards")
+{
+    Lab lab;
+    Peer peer(lab, 9000, 0);
+    Sock& sock = lab.connect_to(peer);
+    sock.send(100);
+    peer.expect(data(1, 100));
+    lab.host.kill_fw();
+    sock.send(200);
+    sock.close();
+    lab.world.run_until(lab.world.now_us() + kSec);
+    lab.host.start_fw();
+    peer.expect_within(5 * kSec, Seg());
+    peer.send(ack(101));
+    lab.advance(5 * kSec);
+    peer.take_all();
+    CHECK(peer.rcv_nxt == 302);
+}
+
+TEST_CASE("restart: an abort while no accelerator runs is carried out afterwards")
+{
+    Lab lab;
+    Peer peer(lab, 40000, 80);
+    Sock& sock = lab.accept_from(peer);
+    lab.host.kill_fw();
+    sock.abort();
+    lab.host.start_fw();
+    CHECK((peer.expect(Seg()).flags & kR));
+    CHECK(lab.host.contexts_in_use() == 0);
+}
+
+TEST_CASE("restart: a connect while no accelerator runs is carried out afterwards")
+{
+    Lab lab;
+    lab.host.kill_fw();
+    Sock& sock = lab.app.connect(kPeerAddr, 9000);
+    CHECK(sock.connecting());
+    lab.world.run_until(lab.world.now_us() + kSec);
+    lab.host.start_fw();
+    Peer peer(lab, 9000, 0);
+    peer.open_active(plain());
+    CHECK(sock.established());
+}
+
+TEST_CASE("restart: a listen while no accelerator runs is carried out afterwards")
+{
+    Lab lab;
+    lab.host.kill_fw();
+    Sock& listener = lab.app.listen(80);
+    lab.host.start_fw();
+    lab.settle();
+    Peer peer(lab, 40000, 80);
+    peer.open_passive(plain());
+    CHECK(listener.accept()->established());
+}
+
+TEST_CASE("restart: a program that starts while no accelerator runs is served afterwards")
+{
+    Lab lab;
+    lab.host.kill_fw();
+    Program& other = lab.host.start();
+    Sock& listener = other.listen(80);
+    lab.host.start_fw();
+    lab.settle();
+    Peer peer(lab, 40000, 80);
+    peer.open_passive(plain());
+    CHECK(listener.accept()->established());
+}

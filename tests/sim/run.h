@@ -43,6 +43,7 @@ private:
     void heal();
     void janitors();
     void check_step();
+    void os_stack(test::SimHost& host);
     bool finished(const Spec& s, const Outcome& o) const;
     bool all_done() const;
     void check_outcome(const Spec& s, const Outcome& o);

@@ -298,3 +298,23 @@ TEST_CASE("agentd: connections are bounded and come back")
         OK(eventually([&] { return a[3].open_at(path.c_str(), ETA_ROLE_APP) == 0; }));
     }));
 }
+
+TEST_CASE("agentd: in the background it serves when the command returns, and obeys signals")
+{
+    REQUIRE(in_own_namespace("agentd background", [](const std::string& path) {
+        const std::string start = agentd_path() + " --socket " + path;
+        OK(std::system(start.c_str()) == 0);
+        eta::Agent app;
+        OK(app.open_at(path.c_str(), ETA_ROLE_APP) == 0);
+        OK(std::system((start + " 2> /dev/null").c_str()) != 0);  // runs already
+        ucred cred{};
+        socklen_t len = sizeof cred;
+        OK(getsockopt(app.control_fd(), SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0);
+        OK(kill(cred.pid, SIGTERM) == 0);
+        pollfd p = {app.control_fd(), 0, 0};
+        const bool gone = poll(&p, 1, 10000) == 1 && (p.revents & POLLHUP);
+        if (!gone) kill(cred.pid, SIGKILL);
+        OK(gone);
+        OK(eventually([&] { return access(path.c_str(), F_OK) != 0; }));
+    }));
+}

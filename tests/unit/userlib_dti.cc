@@ -15,7 +15,8 @@ using eta::test::FakeAccel;
 namespace {
 
 struct Bench {
-    explicit Bench(uint64_t tx_pool = 4u << 20) : accel(tx_pool), state(AppRegion::state_bytes(accel.ro->map))
+    explicit Bench(uint64_t tx_pool = 4u << 20)
+        : accel(tx_pool), state(AppRegion::state_bytes(accel.ro->map))
     {
         REQUIRE(region.init(accel.ro, accel.rw, state.data()) == 0);
         accel.ro->n_dti = 64;
@@ -162,7 +163,7 @@ TEST_CASE("userlib dti: streams of random writes arrive byte for byte, whatever 
     CHECK(b.region.held_large() == 0);
 }
 
-TEST_CASE("userlib dti: a short write on an idle connection takes a small buffer, others a large one")
+TEST_CASE("userlib dti: a short write on an idle connection takes a small buffer, others a large")
 {
     Bench b;
     const uint32_t d = b.connected();
@@ -311,7 +312,7 @@ TEST_CASE("userlib dti: peeking leaves bytes and cursor, discarding takes them")
     CHECK(b.region.recv(d, buf.data(), 5000, true) == 5000);
     CHECK(buf == data);
     CHECK(b.region.recv_ready(d) == 5000);
-    CHECK(b.region.recv(d, nullptr, 1000) == 1000);
+    CHECK(b.region.recv(d, static_cast<void*>(nullptr), 1000) == 1000);
     CHECK(b.region.recv(d, buf.data(), 5000) == 4000);
     CHECK(buf.substr(0, 4000) == data.substr(1000));
 }

@@ -33,7 +33,8 @@ public:
         m.ro_ctx_off = step(&at, sizeof(uint32_t) * kMaxDti);
         m.rx_small = rx_small;
         m.rx_large = rx_large;
-        m.ro_pool_off = step(&at, uint64_t{rx_small} * ETA_BUF_SMALL + uint64_t{rx_large} * ETA_BUF_LARGE);
+        m.ro_pool_off = step(
+            &at, uint64_t{rx_small} * ETA_BUF_SMALL + uint64_t{rx_large} * ETA_BUF_LARGE);
         m.ro_size = at;
         at = ETA_PAGE;
         m.rw_app_off = step(&at, sizeof(eta_dti_app) * kMaxDti);
@@ -207,7 +208,8 @@ public:
             }
             const size_t n = bytes.size() - done < p.room ? bytes.size() - done : p.room;
             const eta_rqe& q = rqe(d, fw[d].rq_tail - 1);
-            std::memcpy(rx_pool() + uint64_t{q.off} * 64 + (q.cap - p.room), bytes.data() + done, n);
+            uint8_t* to = rx_pool() + uint64_t{q.off} * 64 + (q.cap - p.room);
+            std::memcpy(to, bytes.data() + done, n);
             p.room -= static_cast<uint32_t>(n);
             done += n;
             fw[d].rx_tail += n;

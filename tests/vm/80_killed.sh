@@ -37,7 +37,7 @@ echo "set color blue" >&8
 wait_for 10 grep -q OK /tmp/out || fail "no answer before"
 kill -9 "$fw"
 wait "$fw"
-eta_fw --port af_xdp:eth0 > /tmp/fw.log 2>&1 &
+eta_fw --port af_xdp:eth0 > /tmp/fw.log 2>&1 8>&- &
 fw=$!
 wait_for 10 sh -c '[ $(cat /sys/class/net/eta0/carrier) = 1 ]' || fail "no carrier after restart"
 echo "get color" >&8
@@ -49,9 +49,9 @@ stop_all
 wait_for 20 all_back || fail "left after redis: $(quota regions) $(quota regions_dying) $(quota dtis)"
 
 step "the accelerator dies for good while a program waits"
-/usr/bin/ip netns exec peer nc -l -p 81 > /dev/null &
+/usr/bin/ip netns exec peer nc -l -p 81 -e sleep 1000 &
 silent=$!
-wait_for 5 sh -c "ip netns exec peer netstat -ltn | grep -q ':81 '" || fail "no silent server"
+wait_for 5 sh -c "/usr/bin/ip netns exec peer netstat -ltn | grep -q ':81 '" || fail "no silent server"
 eta-run curl -sS --max-time 60 http://10.77.0.2:81/ > /tmp/curl.log 2>&1 &
 client=$!
 wait_for 10 sh -c "eta-ctl ss | grep -q ESTAB" || { eta-ctl ss --all; fail "curl is not accelerated"; }

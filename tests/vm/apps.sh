@@ -6,6 +6,7 @@ servers=
 make_files() { # folder, then KB:NAME...
     local pair name
 
+    rm -rf "$1" "$1.sums" /tmp/got
     mkdir -p "$1" "$1.sums"
     chmod 755 "$1"
     www=$1

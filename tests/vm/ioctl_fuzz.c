@@ -28,14 +28,16 @@ static __u32 value(void)
 {
 	static const __u32 edges[] = { 0, 1, 2, 29, 30, 65535, 65536, 65537, 0x7fffffff, ~0u };
 
-	return rnd(2) ? rnd(8) : rnd(8) ? edges[rnd(10)] : (__u32)state;
+	if (rnd(2))
+		return rnd(8);
+	return rnd(8) ? edges[rnd(10)] : (__u32)state;
 }
 
 static void random_ioctl(int fd, int sock)
 {
 	static const unsigned long commands[] = {
-		ETA_IOC_ATTACH, ETA_IOC_ATTACH, ETA_IOC_DTI_CREATE, ETA_IOC_LISTEN, ETA_IOC_UNLISTEN,
-		ETA_IOC_FW_MAP, ETA_IOC_FW_INTERRUPT, ETA_IOC_FW_PORT,
+		ETA_IOC_ATTACH,	  ETA_IOC_ATTACH, ETA_IOC_DTI_CREATE,	ETA_IOC_LISTEN,
+		ETA_IOC_UNLISTEN, ETA_IOC_FW_MAP, ETA_IOC_FW_INTERRUPT, ETA_IOC_FW_PORT,
 	};
 	unsigned long cmd = commands[rnd(8)];
 	__u32 words[64] = { 0 };

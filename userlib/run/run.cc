@@ -29,8 +29,8 @@ void usage(FILE* to)
     fputs("usage: eta-run [--why] [--agent PATH] [--spin US] PROGRAM [ARGUMENT...]\n"
           "Runs PROGRAM with its TCP sockets carried by the ETA accelerator where possible.\n"
           "  --why         say at the end which sockets were not accelerated, and why\n"
-          "  --agent PATH  socket of eta-agentd, or /dev/eta (default: /dev/eta, else " ETA_SOCKET_DEFAULT
-          ")\n"
+          "  --agent PATH  socket of eta-agentd, or /dev/eta (default: /dev/eta,\n"
+          "                else " ETA_SOCKET_DEFAULT ")\n"
           "  --spin US     microseconds that blocking calls spin before they sleep (default 50)\n",
           to);
 }
@@ -67,7 +67,8 @@ int parse(int argc, char** argv, Options* o)
             return fail_usage("unknown option ", a) + 1;
         }
     }
-    if (o->spin != nullptr && (*o->spin == '\0' || o->spin[strspn(o->spin, "0123456789")] != '\0')) {
+    const char* us = o->spin;
+    if (us != nullptr && (*us == '\0' || us[strspn(us, "0123456789")] != '\0')) {
         return fail_usage("not a number of microseconds: ", o->spin) + 1;
     }
     if (i >= argc) {
@@ -113,7 +114,8 @@ bool find_program(const char* name, char* out, size_t size)
     const char* path = getenv("PATH");
     for (const char* p = path != nullptr ? path : "/usr/bin:/bin"; *p != '\0';) {
         const size_t len = strcspn(p, ":");
-        const int n = snprintf(out, size, "%.*s/%s", static_cast<int>(len), len != 0 ? p : ".", name);
+        const char* dir = len != 0 ? p : ".";
+        const int n = snprintf(out, size, "%.*s/%s", static_cast<int>(len), dir, name);
         if (static_cast<size_t>(n) < size && is_program(out)) {
             return true;
         }
@@ -131,7 +133,8 @@ const char* cannot_preload(const char* path)
     }
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     Elf64_Ehdr eh = {};
-    if (fd < 0 || read(fd, &eh, sizeof eh) != sizeof eh || memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0) {
+    if (fd < 0 || read(fd, &eh, sizeof eh) != sizeof eh ||
+        memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0) {
         if (fd >= 0) {
             close(fd);
         }
@@ -176,7 +179,8 @@ void report_agent()
         return;
     }
     if (agent.ro()->fw_down != 0) {
-        fputs("eta-run: no accelerator is running: the program runs through the OS stack\n", stderr);
+        fputs("eta-run: no accelerator is running: the program runs through the OS stack\n",
+              stderr);
     }
     agent.close();
 }
