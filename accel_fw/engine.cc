@@ -142,6 +142,7 @@ uint32_t Engine::recover()
     eta_full_barrier();  // E: acknowledged above; a doorbell rung from now on queues an entry
     for (uint32_t i = 0; i < regions.live_count(); i++) {
         dti::refetch_all(*this, regions[regions.live(i)]);
+        dti::announce_all(*this, regions[regions.live(i)]);
     }
     counters.add(Counter::recovered, found);
     return found;

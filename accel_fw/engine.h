@@ -37,7 +37,7 @@ public:
     {
         head_ += n;
         if (head_ == tail_) {
-            head_ = tail_ = 0;  // an idle wire uses the same few slots again: they stay in the cache
+            head_ = tail_ = 0;  // an idle wire uses the same slots again: they stay in the cache
         }
     }
 

@@ -47,7 +47,8 @@ uint32_t Loop::expire_timers()
 
 void Loop::output()
 {
-    e_.touched.drain(kOutputBudget, [this](uint32_t index) { return tcp_output(e_, e_.ctx(index)); });
+    e_.touched.drain(kOutputBudget,
+                     [this](uint32_t index) { return tcp_output(e_, e_.ctx(index)); });
 }
 
 // One interrupt for each program that waits and got an event this turn (E12).

@@ -64,7 +64,10 @@ struct Segment {
     Payload payload;
 
     // Sequence space the segment occupies (RFC 9293 3.4).
-    uint32_t seq_len() const { return payload.len + ((flags & kSyn) ? 1 : 0) + ((flags & kFin) ? 1 : 0); }
+    uint32_t seq_len() const
+    {
+        return payload.len + ((flags & kSyn) ? 1 : 0) + ((flags & kFin) ? 1 : 0);
+    }
 };
 
 }  // namespace eta::fw

@@ -14,6 +14,8 @@ pair() {
     local -a for_server for_client
     read -ra for_server <<<"$2"
     read -ra for_client <<<"$3"
+    : >"$tmp/server"
+    : >"$tmp/server"
     "$bin/$program" server --limit 20 "${for_server[@]}" >"$tmp/server" 2>"$tmp/error" &
     server=$!
     until grep -q ready "$tmp/server"; do

@@ -13,7 +13,7 @@ STAGE=$OUT.d
 
 MODULES="virtio_pci virtio_net veth tun sch_netem"
 PROGRAMS="nginx redis-server redis-cli redis-benchmark curl ip ethtool wrk tcpdump"
-ETA_FILES="eta_fw eta-run eta-ctl libeta_al.so libeta_preload.so eta-agentd"
+ETA_FILES="eta_fw eta-run eta-ctl libeta_al.so libeta_preload.so eta-agentd bench/bench_idle"
 
 add() { # file [path in the image]
     local to=$STAGE${2:-$1}

@@ -271,6 +271,7 @@ void sock_finish_connect(Sock* s)
     }
     s->state = SockState::kConn;
     if (st == ETA_DTI_ESTABLISHED) {
+        placeholder_under(s);
         why_accelerated(false);
     }
 }

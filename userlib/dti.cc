@@ -418,7 +418,8 @@ uint32_t AppRegion::poll_mask(uint32_t d)
 void AppRegion::set_snd_limit(uint32_t d, uint32_t bytes)
 {
     constexpr uint32_t kMax = (ETA_SQ_DEPTH - kSqReserve) * ETA_BUF_LARGE;
-    dti_[d].snd_limit = bytes < 4096 ? 4096 : bytes > kMax ? kMax : bytes;
+    constexpr uint32_t kMin = 32768;  // less would wait for delayed acknowledgements
+    dti_[d].snd_limit = bytes < kMin ? kMin : bytes > kMax ? kMax : bytes;
 }
 
 void AppRegion::set_ctl(uint32_t d, uint32_t set, uint32_t clear)

@@ -320,16 +320,33 @@ void sock_region_down(Region* r)
     }
 }
 
-// A number for a connection: a duplicate of a TCP socket that is never used, so that whatever
-// reaches the kernel (fstat, options) meets a socket and does no harm.
-int placeholder_fd(int flags)
+static bool have_placeholder()
 {
     if (g_placeholder < 0) {
         g_placeholder = keep_fd(static_cast<int>(
             syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)));
-        if (g_placeholder < 0) {
-            return -errno;
-        }
+    }
+    return g_placeholder >= 0;
+}
+
+void placeholder_under(Sock* s)
+{
+    if (!(s->flags & kReal) || s->refs != 1 || !have_placeholder()) {
+        return;
+    }
+    const long fd_flags = syscall(SYS_fcntl, s->fd, F_GETFD);
+    const int flags = fd_flags > 0 && (fd_flags & FD_CLOEXEC) ? O_CLOEXEC : 0;
+    if (syscall(SYS_dup3, g_placeholder, s->fd, flags) >= 0) {
+        s->flags &= ~kReal;
+    }
+}
+
+// A number for a connection: a duplicate of a TCP socket that is never used, so that whatever
+// reaches the kernel (fstat, options) meets a socket and does no harm.
+int placeholder_fd(int flags)
+{
+    if (!have_placeholder()) {
+        return -errno;
     }
     const int cmd = (flags & SOCK_CLOEXEC) ? F_DUPFD_CLOEXEC : F_DUPFD;
     const long fd = syscall(SYS_fcntl, g_placeholder, cmd, 0);

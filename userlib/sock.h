@@ -86,6 +86,8 @@ int sock_wait(Sock* s, uint32_t want, uint64_t deadline_ns);
 void sock_event(Region* r, uint32_t dti);  // held
 void sock_region_down(Region* r);          // held: grace time over
 int placeholder_fd(int flags);             // a new descriptor number for a connection
+// Connected: the unused OS socket behind the descriptor gives way to the placeholder (3 KB each).
+void placeholder_under(Sock* s);
 
 inline bool sock_blocks(const Sock* s, int msg_flags)
 {

@@ -53,4 +53,26 @@ void publish_events(Engine& e)
     }
 }
 
+// An event may have been lost between a status block and the ring: every DTI that was ever used
+// gets one, pending or not. Entries of the last max_dti places cover them all, so overwriting
+// older ones that nobody has read yet loses nothing.
+void announce_all(Engine& e, RegionView& r)
+{
+    const uint32_t n_dti = r.n_dti();
+    for (uint32_t local = 0; local < n_dti; local++) {
+        const uint32_t index = r.ctx_of[local];
+        if (index == 0 || e.ctx(index).region != r.id || e.ctx(index).local != local) {
+            continue;
+        }
+        eta_dti_fw& f = r.fw[local];
+        if (eta_load_once(&r.app[local].ev_ack) == f.ev_seq) {
+            eta_store_once(&f.ev_seq, f.ev_seq + 1);
+        }
+        eta_store_once(&r.event[r.event_prod & (r.max_dti - 1)], local);
+        r.event_prod++;
+    }
+    r.irq = true;
+    eta_ring_publish(&r.ro->event_prod, r.event_prod);
+}
+
 }  // namespace eta::fw::dti

@@ -30,6 +30,7 @@ void forget(Engine& e, RegionView& r);
 void look(Engine& e);                     // notes how far the doorbell rings are filled
 uint32_t fetch(Engine& e);                // doorbells and child rings
 void refetch_all(Engine& e, RegionView& r);  // every DTI of a region, after a crash
+void announce_all(Engine& e, RegionView& r);  // an event for every DTI, after a crash
 uint32_t finish_dying(Engine& e);         // connections of programs that are gone; bounded
 void publish_events(Engine& e);           // event rings; marks regions that want an interrupt
 

@@ -23,7 +23,8 @@ public:
     // Uniform in [0, bound); bound > 0. Multiplication instead of division (law 4).
     uint32_t below(uint32_t bound)
     {
-        return static_cast<uint32_t>((static_cast<uint64_t>(static_cast<uint32_t>(next())) * bound) >> 32);
+        const uint64_t low = static_cast<uint32_t>(next());
+        return static_cast<uint32_t>((low * bound) >> 32);
     }
 
 private:

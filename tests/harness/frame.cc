@@ -12,8 +12,7 @@ namespace {
 
 constexpr size_t kEth = 14, kIp = 20, kTcp = 20;
 
-void add_options(const TcpFrame& t, Bytes& o)
-{
+void add_options(const TcpFrame& t, Bytes& o) {
     auto u8 = [&](uint32_t v) { o.push_back(static_cast<uint8_t>(v)); };
     auto u32 = [&](uint32_t v) { u8(v >> 24), u8(v >> 16), u8(v >> 8), u8(v); };
     if (t.mss)
@@ -33,8 +32,7 @@ void add_options(const TcpFrame& t, Bytes& o)
         u8(1);
 }
 
-bool read_options(const uint8_t* p, const uint8_t* end, TcpFrame& t)
-{
+bool read_options(const uint8_t* p, const uint8_t* end, TcpFrame& t) {
     while (p < end && *p != 0) {
         if (*p == 1) {
             p++;
@@ -43,23 +41,31 @@ bool read_options(const uint8_t* p, const uint8_t* end, TcpFrame& t)
         if (end - p < 2 || p[1] < 2 || p[1] > end - p)
             return false;
         switch (*p) {
-        case 2: t.mss = get16(p + 2); break;
-        case 3: t.wscale = p[2]; break;
-        case 4: t.sack_ok = true; break;
-        case 8: t.ts = {get32(p + 2), get32(p + 6)}; break;
-        case 5:
-            for (int i = 2; i + 8 <= p[1]; i += 8)
-                t.sack.emplace_back(get32(p + i), get32(p + i + 4));
-            break;
-        default: return false;
+            case 2:
+                t.mss = get16(p + 2);
+                break;
+            case 3:
+                t.wscale = p[2];
+                break;
+            case 4:
+                t.sack_ok = true;
+                break;
+            case 8:
+                t.ts = {get32(p + 2), get32(p + 6)};
+                break;
+            case 5:
+                for (int i = 2; i + 8 <= p[1]; i += 8)
+                    t.sack.emplace_back(get32(p + i), get32(p + i + 4));
+                break;
+            default:
+                return false;
         }
         p += p[1];
     }
     return true;
 }
 
-std::nullopt_t bad(std::string* why, const char* what)
-{
+std::nullopt_t bad(std::string* why, const char* what) {
     if (why)
         *why = what;
     return std::nullopt;
@@ -67,21 +73,22 @@ std::nullopt_t bad(std::string* why, const char* what)
 
 }  // namespace
 
-uint16_t get16(const uint8_t* p) { return static_cast<uint16_t>(p[0] << 8 | p[1]); }
-uint32_t get32(const uint8_t* p) { return static_cast<uint32_t>(get16(p)) << 16 | get16(p + 2); }
-void put16(uint8_t* p, uint16_t v)
-{
+uint16_t get16(const uint8_t* p) {
+    return static_cast<uint16_t>(p[0] << 8 | p[1]);
+}
+uint32_t get32(const uint8_t* p) {
+    return static_cast<uint32_t>(get16(p)) << 16 | get16(p + 2);
+}
+void put16(uint8_t* p, uint16_t v) {
     p[0] = static_cast<uint8_t>(v >> 8);
     p[1] = static_cast<uint8_t>(v);
 }
-void put32(uint8_t* p, uint32_t v)
-{
+void put32(uint8_t* p, uint32_t v) {
     put16(p, static_cast<uint16_t>(v >> 16));
     put16(p + 2, static_cast<uint16_t>(v));
 }
 
-uint16_t sum16(const uint8_t* data, size_t len, uint32_t start)
-{
+uint16_t sum16(const uint8_t* data, size_t len, uint32_t start) {
     uint64_t sum = start;
     for (size_t i = 0; i + 1 < len; i += 2)
         sum += get16(data + i);
@@ -92,17 +99,16 @@ uint16_t sum16(const uint8_t* data, size_t len, uint32_t start)
     return static_cast<uint16_t>(sum);
 }
 
-uint16_t pseudo_sum(uint32_t saddr, uint32_t daddr, uint8_t proto, uint32_t len)
-{
-    uint64_t sum = (saddr >> 16) + (saddr & 0xffff) + (daddr >> 16) + (daddr & 0xffff) + proto + len;
+uint16_t pseudo_sum(uint32_t saddr, uint32_t daddr, uint8_t proto, uint32_t len) {
+    uint64_t sum =
+        (saddr >> 16) + (saddr & 0xffff) + (daddr >> 16) + (daddr & 0xffff) + proto + len;
     while (sum >> 16)
         sum = (sum & 0xffff) + (sum >> 16);
     return static_cast<uint16_t>(sum);
 }
 
 Bytes encode_ip(const Mac& dmac, const Mac& smac, uint32_t saddr, uint32_t daddr, uint8_t proto,
-                const Bytes& body)
-{
+                const Bytes& body) {
     Bytes f(kEth + kIp);
     std::copy(dmac.begin(), dmac.end(), f.begin());
     std::copy(smac.begin(), smac.end(), f.begin() + 6);
@@ -120,8 +126,7 @@ Bytes encode_ip(const Mac& dmac, const Mac& smac, uint32_t saddr, uint32_t daddr
     return f;
 }
 
-Bytes encode_arp_request(const Mac& smac, uint32_t saddr, uint32_t daddr)
-{
+Bytes encode_arp_request(const Mac& smac, uint32_t saddr, uint32_t daddr) {
     Bytes f(60);
     std::fill(f.begin(), f.begin() + 6, 0xff);
     std::copy(smac.begin(), smac.end(), f.begin() + 6);
@@ -134,8 +139,7 @@ Bytes encode_arp_request(const Mac& smac, uint32_t saddr, uint32_t daddr)
     return f;
 }
 
-Bytes encode(const TcpFrame& t)
-{
+Bytes encode(const TcpFrame& t) {
     Bytes options;
     add_options(t, options);
     Bytes seg(kTcp);
@@ -153,8 +157,7 @@ Bytes encode(const TcpFrame& t)
     return f;
 }
 
-void fix_checksums(Bytes& f)
-{
+void fix_checksums(Bytes& f) {
     uint8_t* ip = &f[kEth];
     size_t ihl = (ip[0] & 15u) * 4;
     put16(ip + 10, 0);
@@ -166,8 +169,7 @@ void fix_checksums(Bytes& f)
     put16(tcp + 16, static_cast<uint16_t>(~sum16(tcp, len, ps)));
 }
 
-std::optional<TcpFrame> decode(const Bytes& f, std::string* why)
-{
+std::optional<TcpFrame> decode(const Bytes& f, std::string* why) {
     if (f.size() < kEth + kIp + kTcp || get16(&f[12]) != kEtherIp)
         return bad(why, "not IPv4");
     const uint8_t* ip = &f[kEth];
@@ -200,13 +202,12 @@ std::optional<TcpFrame> decode(const Bytes& f, std::string* why)
     return t;
 }
 
-std::string describe(const TcpFrame& t)
-{
+std::string describe(const TcpFrame& t) {
     char buf[160];
-    std::snprintf(buf, sizeof buf, "%u>%u %s%s%s%s%s seq=%u ack=%u wnd=%u len=%zu", t.sport, t.dport,
-                  t.flags & kS ? "S" : "", t.flags & kF ? "F" : "", t.flags & kR ? "R" : "",
-                  t.flags & kP ? "P" : "", t.flags & kA ? "." : "", t.seq, t.ack, t.wnd,
-                  t.payload.size());
+    std::snprintf(buf, sizeof buf, "%u>%u %s%s%s%s%s seq=%u ack=%u wnd=%u len=%zu", t.sport,
+                  t.dport, t.flags & kS ? "S" : "", t.flags & kF ? "F" : "",
+                  t.flags & kR ? "R" : "", t.flags & kP ? "P" : "", t.flags & kA ? "." : "", t.seq,
+                  t.ack, t.wnd, t.payload.size());
     std::string s = buf;
     if (t.mss)
         s += " mss=" + std::to_string(*t.mss);

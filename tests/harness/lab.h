@@ -36,11 +36,11 @@ public:
 
     World world;
     SimHost host;
-    Program& app;                // the program most scenarios use
-    std::vector<Bytes> others;   // frames on the wire that no peer of the test claims
+    Program& app;               // the program most scenarios use
+    std::vector<Bytes> others;  // frames on the wire that no peer of the test claims
 
-    void inject(Bytes frame);    // onto the wire, towards the host
-    void settle();               // the machine does all it can do now
+    void inject(Bytes frame);  // onto the wire, towards the host
+    void settle();             // the machine does all it can do now
     void advance(uint64_t us);
     bool advance_until(uint64_t within_us, const std::function<bool()>& done);
 
@@ -65,8 +65,12 @@ private:
 };
 
 // Options most SYNs of today carry.
-inline Seg usual() { return Seg().mss(1460).wscale(7).sack_ok().ts(); }
+inline Seg usual() {
+    return Seg().mss(1460).wscale(7).sack_ok().ts();
+}
 // No timestamps and no scaling: windows and lengths are what they look like.
-inline Seg plain() { return Seg().mss(1460); }
+inline Seg plain() {
+    return Seg().mss(1460);
+}
 
 }  // namespace eta::test

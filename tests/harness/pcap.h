@@ -16,8 +16,7 @@ public:
     void enable() { on_ = true; }
     bool on() const { return on_; }
 
-    void add(uint64_t now_us, const Bytes& frame)
-    {
+    void add(uint64_t now_us, const Bytes& frame) {
         if (!on_)
             return;
         u32(static_cast<uint32_t>(now_us / 1'000'000));
@@ -27,8 +26,7 @@ public:
         data_.insert(data_.end(), frame.begin(), frame.end());
     }
 
-    bool write(const std::string& path) const
-    {
+    bool write(const std::string& path) const {
         std::FILE* f = std::fopen(path.c_str(), "wb");
         if (!f)
             return false;
@@ -39,8 +37,7 @@ public:
     }
 
 private:
-    void u32(uint32_t v)
-    {
+    void u32(uint32_t v) {
         const uint8_t* p = reinterpret_cast<const uint8_t*>(&v);
         data_.insert(data_.end(), p, p + 4);
     }

@@ -11,25 +11,22 @@ namespace eta::test {
 
 namespace {
 
-std::string wrong(const char* what, uint64_t want, uint64_t got)
-{
-    return std::string(what) + ": want " + std::to_string(want) + " got " + std::to_string(got) + "; ";
+std::string wrong(const char* what, uint64_t want, uint64_t got) {
+    return std::string(what) + ": want " + std::to_string(want) + " got " + std::to_string(got) +
+           "; ";
 }
 
 }  // namespace
 
-Peer::Peer(Lab& lab, uint16_t p, uint16_t ep) : port(p), engine_port(ep), lab_(lab)
-{
+Peer::Peer(Lab& lab, uint16_t p, uint16_t ep) : port(p), engine_port(ep), lab_(lab) {
     lab.add_peer(this);
 }
 
-Peer::~Peer()
-{
+Peer::~Peer() {
     lab_.remove_peer(this);
 }
 
-TcpFrame Peer::build(const Seg& s) const
-{
+TcpFrame Peer::build(const Seg& s) const {
     TcpFrame t;
     t.smac = kPeerMac;
     t.dmac = kHostMac;
@@ -54,19 +51,19 @@ TcpFrame Peer::build(const Seg& s) const
         t.sack.emplace_back(irs + start, irs + end);
     t.payload.resize(s.len_.value_or(0));
     if (!t.payload.empty())
-        pattern_fill(kInKey, rel - 1 + ((t.flags & kS) ? 1 : 0), t.payload.data(), t.payload.size());
+        pattern_fill(kInKey, rel - 1 + ((t.flags & kS) ? 1 : 0), t.payload.data(),
+                     t.payload.size());
     return t;
 }
 
-Bytes Peer::frame_of(const Seg& s)
-{
+Bytes Peer::frame_of(const Seg& s) {
     return encode(build(s));
 }
 
-void Peer::send(const Seg& s)
-{
+void Peer::send(const Seg& s) {
     TcpFrame t = build(s);
-    uint32_t end = t.seq - iss + static_cast<uint32_t>(t.payload.size()) + !!(t.flags & kS) + !!(t.flags & kF);
+    uint32_t end =
+        t.seq - iss + static_cast<uint32_t>(t.payload.size()) + !!(t.flags & kS) + !!(t.flags & kF);
     if (!(t.flags & kR) && static_cast<int32_t>(end - snd_nxt) > 0)
         snd_nxt = end;
     if (t.flags & kS && t.wscale)
@@ -76,8 +73,7 @@ void Peer::send(const Seg& s)
         lab_.settle();
 }
 
-void Peer::learn(const TcpFrame& t)
-{
+void Peer::learn(const TcpFrame& t) {
     if (t.flags & kS) {
         irs = t.seq;
         irs_known_ = true;
@@ -89,15 +85,15 @@ void Peer::learn(const TcpFrame& t)
         return;
     uint32_t rel = t.seq - irs;
     uint32_t len = static_cast<uint32_t>(t.payload.size()) + !!(t.flags & kS) + !!(t.flags & kF);
-    if (static_cast<int32_t>(rel - rcv_nxt) <= 0 && static_cast<int32_t>(rel + len - rcv_nxt) >= 0) {
+    if (static_cast<int32_t>(rel - rcv_nxt) <= 0 &&
+        static_cast<int32_t>(rel + len - rcv_nxt) >= 0) {
         rcv_nxt = rel + len;
         if (t.ts)
             ts_recent = t.ts->first;
     }
 }
 
-void Peer::arrived(const TcpFrame& t, uint64_t)
-{
+void Peer::arrived(const TcpFrame& t, uint64_t) {
     if (!irs_known_ && (t.flags & kS)) {
         irs = t.seq;
         irs_known_ = true;
@@ -111,8 +107,7 @@ void Peer::arrived(const TcpFrame& t, uint64_t)
     inbox_.push_back(t);
 }
 
-std::string Peer::relative(const TcpFrame& t) const
-{
+std::string Peer::relative(const TcpFrame& t) const {
     TcpFrame r = t;
     r.seq -= irs;
     r.ack = (t.flags & kA) ? t.ack - iss : 0;
@@ -121,8 +116,7 @@ std::string Peer::relative(const TcpFrame& t) const
     return describe(r);
 }
 
-std::string Peer::mismatch_options(const Seg& want, const TcpFrame& got) const
-{
+std::string Peer::mismatch_options(const Seg& want, const TcpFrame& got) const {
     std::string s;
     if (want.mss_ && got.mss.value_or(0) != *want.mss_)
         s += wrong("mss", *want.mss_, got.mss.value_or(0));
@@ -137,15 +131,15 @@ std::string Peer::mismatch_options(const Seg& want, const TcpFrame& got) const
     if (want.ts_ecr_ && (!got.ts || got.ts->second != *want.ts_ecr_))
         s += wrong("TSecr", *want.ts_ecr_, got.ts ? got.ts->second : 0);
     for (size_t i = 0; i < want.sack_.size(); i++) {
-        auto [start, end] = i < got.sack.size() ? got.sack[i] : std::pair<uint32_t, uint32_t>{iss, iss};
+        auto [start, end] =
+            i < got.sack.size() ? got.sack[i] : std::pair<uint32_t, uint32_t>{iss, iss};
         if (start - iss != want.sack_[i].first || end - iss != want.sack_[i].second)
             s += "SACK block " + std::to_string(i) + "; ";
     }
     return s;
 }
 
-std::string Peer::mismatch(const Seg& want, const TcpFrame& got) const
-{
+std::string Peer::mismatch(const Seg& want, const TcpFrame& got) const {
     std::string s;
     constexpr uint8_t kCare = kF | kS | kR | kA;
     if (want.flags_ && (got.flags & kCare) != (*want.flags_ & kCare))
@@ -161,12 +155,12 @@ std::string Peer::mismatch(const Seg& want, const TcpFrame& got) const
     return s + mismatch_options(want, got);
 }
 
-TcpFrame Peer::expect(const Seg& s)
-{
+TcpFrame Peer::expect(const Seg& s) {
     lab_.settle();
     if (inbox_.empty()) {
-        FAIL("expected a segment (flags " << int(s.flags_.value_or(0)) << " seq " << s.seq_.value_or(0)
-                                          << " ack " << s.ack_.value_or(0) << "), got nothing");
+        FAIL("expected a segment (flags " << int(s.flags_.value_or(0)) << " seq "
+                                          << s.seq_.value_or(0) << " ack " << s.ack_.value_or(0)
+                                          << "), got nothing");
     }
     TcpFrame got = inbox_.front();
     inbox_.pop_front();
@@ -177,33 +171,28 @@ TcpFrame Peer::expect(const Seg& s)
     return got;
 }
 
-bool Peer::wait_any(uint64_t within_us)
-{
+bool Peer::wait_any(uint64_t within_us) {
     lab_.settle();
     return !inbox_.empty() || lab_.advance_until(within_us, [this] { return !inbox_.empty(); });
 }
 
-TcpFrame Peer::expect_within(uint64_t within_us, const Seg& s)
-{
+TcpFrame Peer::expect_within(uint64_t within_us, const Seg& s) {
     wait_any(within_us);
     return expect(s);
 }
 
-void Peer::expect_nothing()
-{
+void Peer::expect_nothing() {
     lab_.settle();
     INFO("expected silence, got " << (inbox_.empty() ? "" : relative(inbox_.front())));
     REQUIRE(inbox_.empty());
 }
 
-void Peer::expect_nothing_for(uint64_t us)
-{
+void Peer::expect_nothing_for(uint64_t us) {
     wait_any(us);
     expect_nothing();
 }
 
-std::vector<TcpFrame> Peer::take_all()
-{
+std::vector<TcpFrame> Peer::take_all() {
     lab_.settle();
     std::vector<TcpFrame> all(inbox_.begin(), inbox_.end());
     inbox_.clear();
@@ -212,8 +201,7 @@ std::vector<TcpFrame> Peer::take_all()
     return all;
 }
 
-void Peer::open_passive(const Seg& options)
-{
+void Peer::open_passive(const Seg& options) {
     Seg s = options;
     s.flags_ = kS;
     send(s);
@@ -224,8 +212,7 @@ void Peer::open_passive(const Seg& options)
     send(ack());
 }
 
-void Peer::open_active(const Seg& options)
-{
+void Peer::open_active(const Seg& options) {
     TcpFrame got = expect(syn());
     engine_port = got.sport;
     Seg s = options;

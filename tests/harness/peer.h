@@ -43,21 +43,36 @@ struct Seg {
     Seg& fin() { return flags_ = static_cast<uint8_t>(flags_.value_or(0) | kF), *this; }
 };
 
-inline Seg with_flags(uint8_t flags)
-{
+inline Seg with_flags(uint8_t flags) {
     Seg s;
     s.flags_ = flags;
     return s;
 }
-inline Seg syn() { return with_flags(kS); }
-inline Seg syn_ack() { return with_flags(kS | kA); }
-inline Seg ack() { return with_flags(kA).len(0); }
-inline Seg ack(uint32_t number) { return ack().ack(number); }
-inline Seg fin_ack() { return with_flags(kF | kA); }
-inline Seg rst() { return with_flags(kR); }
-inline Seg rst_ack() { return with_flags(kR | kA); }
+inline Seg syn() {
+    return with_flags(kS);
+}
+inline Seg syn_ack() {
+    return with_flags(kS | kA);
+}
+inline Seg ack() {
+    return with_flags(kA).len(0);
+}
+inline Seg ack(uint32_t number) {
+    return ack().ack(number);
+}
+inline Seg fin_ack() {
+    return with_flags(kF | kA);
+}
+inline Seg rst() {
+    return with_flags(kR);
+}
+inline Seg rst_ack() {
+    return with_flags(kR | kA);
+}
 // Data; PSH is never looked at.
-inline Seg data(uint32_t seq, uint32_t len) { return with_flags(kA).seq(seq).len(len); }
+inline Seg data(uint32_t seq, uint32_t len) {
+    return with_flags(kA).seq(seq).len(len);
+}
 
 class Peer {
 public:
@@ -94,7 +109,7 @@ public:
     bool ts_on = false;         // puts timestamps into each segment
     uint32_t ts_base = 5000;
     uint32_t ts_recent = 0;
-    uint8_t wscale = 0;         // of the peer's windows, after the handshake
+    uint8_t wscale = 0;  // of the peer's windows, after the handshake
     uint8_t engine_wscale = 0;
     uint16_t port, engine_port;
     bool check_payload = true;

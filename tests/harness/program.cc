@@ -15,20 +15,17 @@ namespace eta::test {
 
 namespace {
 
-uint32_t v4(const uint8_t* a)
-{
+uint32_t v4(const uint8_t* a) {
     return static_cast<uint32_t>(a[12]) << 24 | a[13] << 16 | a[14] << 8 | a[15];
 }
 
-void kick(void* host)
-{
+void kick(void* host) {
     static_cast<SimHost*>(host)->poke();
 }
 
 }  // namespace
 
-Program::Program(SimHost& host, const ProgramOptions& options) : host_(host)
-{
+Program::Program(SimHost& host, const ProgramOptions& options) : host_(host) {
     std::snprintf(client_.comm, sizeof client_.comm, "%s", options.name.c_str());
     client_.pid = host.next_pid();
     eta_attach attach{};
@@ -49,31 +46,31 @@ Program::Program(SimHost& host, const ProgramOptions& options) : host_(host)
     region_.add_dtis(create.first, create.count);
 }
 
-Program::~Program()
-{
+Program::~Program() {
     if (alive_)
         die();
 }
 
-void Program::abandon()
-{
+void Program::abandon() {
     alive_ = false;
     on_wake = nullptr;
     on_event = nullptr;
 }
 
-void Program::die()
-{
+void Program::die() {
     abandon();
     socks_.clear();
     host_.client_gone(client_);
 }
 
-eta_region_ro* Program::ro() const { return host_.region_ro(client_.region); }
-eta_region_rw* Program::rw() const { return host_.region_rw(client_.region); }
+eta_region_ro* Program::ro() const {
+    return host_.region_ro(client_.region);
+}
+eta_region_rw* Program::rw() const {
+    return host_.region_rw(client_.region);
+}
 
-uint32_t Program::dti_alloc()
-{
+uint32_t Program::dti_alloc() {
     uint32_t d = region_.dti_alloc();
     if (d != al::kNoDti)
         return d;
@@ -85,8 +82,7 @@ uint32_t Program::dti_alloc()
     return region_.dti_alloc();
 }
 
-Sock& Program::adopt(uint32_t dti)
-{
+Sock& Program::adopt(uint32_t dti) {
     auto& slot = socks_[dti];
     if (slot)
         old_.push_back(std::move(slot));
@@ -94,14 +90,12 @@ Sock& Program::adopt(uint32_t dti)
     return *slot;
 }
 
-Sock* Program::find(uint32_t dti)
-{
+Sock* Program::find(uint32_t dti) {
     auto it = socks_.find(dti);
     return it == socks_.end() ? nullptr : it->second.get();
 }
 
-Sock& Program::connect(uint32_t addr, uint16_t port)
-{
+Sock& Program::connect(uint32_t addr, uint16_t port) {
     uint32_t d = dti_alloc();
     if (d == al::kNoDti)
         throw std::runtime_error("no DTI left");
@@ -114,8 +108,7 @@ Sock& Program::connect(uint32_t addr, uint16_t port)
     return adopt(d);
 }
 
-Sock& Program::listen(uint16_t port, uint32_t backlog, uint32_t children, uint32_t addr)
-{
+Sock& Program::listen(uint16_t port, uint32_t backlog, uint32_t children, uint32_t addr) {
     uint32_t d = dti_alloc();
     if (d == al::kNoDti)
         throw std::runtime_error("no DTI left");
@@ -134,8 +127,7 @@ Sock& Program::listen(uint16_t port, uint32_t backlog, uint32_t children, uint32
     return s;
 }
 
-void Program::replenish(Sock& listener)
-{
+void Program::replenish(Sock& listener) {
     bool any = false;
     while (region_.posted(listener.dti_) < listener.children) {
         uint32_t child = dti_alloc();
@@ -148,8 +140,7 @@ void Program::replenish(Sock& listener)
         region_.ring(listener.dti_);
 }
 
-bool Program::poll()
-{
+bool Program::poll() {
     if (!alive_ || lawless)
         return false;
     awake = false;
@@ -165,18 +156,35 @@ bool Program::poll()
     return n != 0;
 }
 
-uint32_t Sock::state() const { return gone_ ? ETA_DTI_CLOSED : program_.region_.state(dti_); }
-int Sock::err() const { return static_cast<int>(program_.region_.fw(dti_).err); }
-uint64_t Sock::readable() const { return program_.region_.recv_ready(dti_); }
-uint64_t Sock::unacked() const { return program_.region_.send_pending(dti_); }
-const eta_dti_fw& Sock::fw() const { return program_.region_.fw(dti_); }
-uint32_t Sock::local_addr() const { return v4(fw().laddr); }
-uint32_t Sock::remote_addr() const { return v4(fw().raddr); }
-uint16_t Sock::local_port() const { return ntohs(fw().lport); }
-uint16_t Sock::remote_port() const { return ntohs(fw().rport); }
+uint32_t Sock::state() const {
+    return gone_ ? ETA_DTI_CLOSED : program_.region_.state(dti_);
+}
+int Sock::err() const {
+    return static_cast<int>(program_.region_.fw(dti_).err);
+}
+uint64_t Sock::readable() const {
+    return program_.region_.recv_ready(dti_);
+}
+uint64_t Sock::unacked() const {
+    return program_.region_.send_pending(dti_);
+}
+const eta_dti_fw& Sock::fw() const {
+    return program_.region_.fw(dti_);
+}
+uint32_t Sock::local_addr() const {
+    return v4(fw().laddr);
+}
+uint32_t Sock::remote_addr() const {
+    return v4(fw().raddr);
+}
+uint16_t Sock::local_port() const {
+    return ntohs(fw().lport);
+}
+uint16_t Sock::remote_port() const {
+    return ntohs(fw().rport);
+}
 
-uint32_t Sock::send(uint64_t bytes)
-{
+uint32_t Sock::send(uint64_t bytes) {
     uint8_t buf[16384];
     uint64_t done = 0;
     send_error_ = 0;
@@ -195,8 +203,7 @@ uint32_t Sock::send(uint64_t bytes)
     return static_cast<uint32_t>(done);
 }
 
-uint32_t Sock::send_raw(const void* p, uint32_t len)
-{
+uint32_t Sock::send_raw(const void* p, uint32_t len) {
     int64_t r = program_.region_.send(dti_, p, len);
     send_error_ = r < 0 ? static_cast<int>(-r) : 0;
     tx_pos += r > 0 ? static_cast<uint64_t>(r) : 0;
@@ -204,8 +211,7 @@ uint32_t Sock::send_raw(const void* p, uint32_t len)
     return r > 0 ? static_cast<uint32_t>(r) : 0;
 }
 
-uint32_t Sock::recv_raw(void* p, uint32_t len)
-{
+uint32_t Sock::recv_raw(void* p, uint32_t len) {
     int64_t r = program_.region_.recv(dti_, p, len);
     recv_error_ = r < 0 && r != -EAGAIN ? static_cast<int>(-r) : 0;
     eof_ |= r == 0;
@@ -214,8 +220,7 @@ uint32_t Sock::recv_raw(void* p, uint32_t len)
     return r > 0 ? static_cast<uint32_t>(r) : 0;
 }
 
-uint64_t Sock::recv(uint64_t max)
-{
+uint64_t Sock::recv(uint64_t max) {
     uint8_t buf[16384];
     uint64_t done = 0;
     recv_error_ = 0;
@@ -239,56 +244,48 @@ uint64_t Sock::recv(uint64_t max)
     return done;
 }
 
-void Sock::shutdown()
-{
+void Sock::shutdown() {
     program_.region_.shutdown_wr(dti_);
     program_.host_.poke();
 }
 
-void Sock::shutdown_read()
-{
+void Sock::shutdown_read() {
     program_.region_.shutdown_rd(dti_);
     program_.host_.poke();
 }
 
-void Sock::close()
-{
+void Sock::close() {
     gone_ = true;
     program_.region_.close(dti_);
     program_.host_.poke();
 }
 
-void Sock::abort()
-{
+void Sock::abort() {
     gone_ = true;
     program_.region_.abort(dti_);
     program_.host_.poke();
 }
 
-void Sock::control(uint32_t set, uint32_t clear)
-{
+void Sock::control(uint32_t set, uint32_t clear) {
     program_.region_.set_ctl(dti_, set, clear);
     program_.host_.poke();
 }
 
-Sock* Sock::try_accept()
-{
+Sock* Sock::try_accept() {
     program_.host_.settle();
     uint32_t d = program_.region_.accept(dti_);
     program_.replenish(*this);
     return d == al::kNoDti ? nullptr : &program_.adopt(d);
 }
 
-Sock* Sock::accept()
-{
+Sock* Sock::accept() {
     Sock* s = try_accept();
     if (!s)
         program_.host_.fail("no connection to accept");
     return s;
 }
 
-void Sock::unlisten()
-{
+void Sock::unlisten() {
     eta_unlisten args{};
     args.listener = listener_index;
     children = 0;

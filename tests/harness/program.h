@@ -100,7 +100,7 @@ public:
     void abandon();  // the machine itself goes away
     bool alive() const { return alive_; }
     bool lawless = false;  // the test writes the region itself: no library, no events
-    bool awake = true;  // wake-ups of the agent since the last poll
+    bool awake = true;     // wake-ups of the agent since the last poll
 
     al::AppRegion& region() { return region_; }
     uint32_t region_id() const { return client_.region; }

@@ -15,15 +15,14 @@ namespace eta::test {
 
 namespace {
 
-constexpr uint64_t kTickUs = 500'000;     // the loop's own housekeeping while idle
-constexpr uint32_t kSeldomTurns = 1000;   // idle turns after which the loop looks less often
-constexpr uint32_t kIdleTurns = 17;       // an idle region is looked at every 16th turn
-constexpr uint32_t kMaxTurns = 200'000;   // work without end at one point in time is a bug
+constexpr uint64_t kTickUs = 500'000;    // the loop's own housekeeping while idle
+constexpr uint32_t kSeldomTurns = 1000;  // idle turns after which the loop looks less often
+constexpr uint32_t kIdleTurns = 17;      // an idle region is looked at every 16th turn
+constexpr uint32_t kMaxTurns = 200'000;  // work without end at one point in time is a bug
 
-void* map_zero(size_t size)
-{
-    void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
+void* map_zero(size_t size) {
+    void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         throw Failure("mmap");
     return p;
@@ -36,8 +35,7 @@ struct CoreOps {
     static SimHost& of(void* host) { return *static_cast<SimHost*>(host); }
 
     static int region_create(void* h, __u32 id, const eta_region_map* map, eta_client*,
-                             eta_region_ro** ro)
-    {
+                             eta_region_ro** ro) {
         SimHost::Objects& o = of(h).objects_[id];
         o.ro_size = map->ro_size;
         o.rw_size = map->rw_size;
@@ -46,33 +44,29 @@ struct CoreOps {
         *ro = static_cast<eta_region_ro*>(o.ro);
         return 0;
     }
-    static void region_destroy(void* h, __u32 id)
-    {
+    static void region_destroy(void* h, __u32 id) {
         SimHost::Objects& o = of(h).objects_[id];
         munmap(o.ro, o.ro_size);
         munmap(o.rw, o.rw_size);
         of(h).objects_.erase(id);
     }
-    static int ro_write(void* h, __u32 id, __u64 off, const void* data, __u32 len)
-    {
+    static int ro_write(void* h, __u32 id, __u64 off, const void* data, __u32 len) {
         std::memcpy(static_cast<uint8_t*>(of(h).objects_.at(id).ro) + off, data, len);
         return 0;
     }
-    static int ro_read(void* h, __u32 id, __u64 off, void* data, __u32 len)
-    {
+    static int ro_read(void* h, __u32 id, __u64 off, void* data, __u32 len) {
         std::memcpy(data, static_cast<uint8_t*>(of(h).objects_.at(id).ro) + off, len);
         return 0;
     }
-    static void ctx_clear(void* h, __u32 index)
-    {
-        auto* ctx = reinterpret_cast<eta_ctx*>(static_cast<uint8_t*>(of(h).pool_) + of(h).core_.hdr->ctx_off);
+    static void ctx_clear(void* h, __u32 index) {
+        auto* ctx = reinterpret_cast<eta_ctx*>(static_cast<uint8_t*>(of(h).pool_) +
+                                               of(h).core_.hdr->ctx_off);
         std::memset(&ctx[index], 0, sizeof(eta_ctx));
     }
     static void wake_region(void* h, __u32 id) { of(h).interrupt_region(id); }
     static void wake_fw(void* h, __u32) { of(h).poke(); }
     static void agent_interrupt(void* h, __u32) { of(h).agent_interrupt(); }
-    static int listen_check(void* h, eta_client*, __s32 fd, eta_listen_addr* out)
-    {
+    static int listen_check(void* h, eta_client*, __s32 fd, eta_listen_addr* out) {
         SimHost& host = of(h);
         if (fd < 0 || static_cast<size_t>(fd) >= host.os_sockets_.size())
             return -ENOTSOCK;
@@ -89,8 +83,7 @@ struct CoreOps {
 
 namespace {
 
-constexpr eta_core_ops make_ops()
-{
+constexpr eta_core_ops make_ops() {
     eta_core_ops ops{};
     ops.region_create = CoreOps::region_create;
     ops.region_destroy = CoreOps::region_destroy;
@@ -111,8 +104,7 @@ const eta_core_ops kOps = make_ops();
 }  // namespace
 
 SimHost::SimHost(World& world, const HostOptions& options)
-    : world_(world), options_(options), port_(options.port)
-{
+    : world_(world), options_(options), port_(options.port) {
     eta_limits limits;
     eta_limits_default(&limits);
     limits.n_procs = 1;
@@ -139,8 +131,7 @@ SimHost::SimHost(World& world, const HostOptions& options)
     start_fw();
 }
 
-SimHost::~SimHost()
-{
+SimHost::~SimHost() {
     alive_.reset();
     for (auto& p : programs_)
         p->abandon();
@@ -149,8 +140,7 @@ SimHost::~SimHost()
     munmap(pool_, pool_size_);
 }
 
-void SimHost::mirror_tables(const HostOptions& options)
-{
+void SimHost::mirror_tables(const HostOptions& options) {
     eta_addr a{};
     eta_addr_from_v4(a.addr, htonl(options.addr));
     a.plen = 96 + options.plen;
@@ -165,8 +155,7 @@ void SimHost::mirror_tables(const HostOptions& options)
     eta_tables_commit(&core_);
 }
 
-void SimHost::set_neighbour(uint32_t addr, const Mac& mac)
-{
+void SimHost::set_neighbour(uint32_t addr, const Mac& mac) {
     eta_neigh n{};
     eta_addr_from_v4(n.addr, htonl(addr));
     std::copy(mac.begin(), mac.end(), n.mac);
@@ -176,14 +165,12 @@ void SimHost::set_neighbour(uint32_t addr, const Mac& mac)
     poke();
 }
 
-Program& SimHost::start(const ProgramOptions& options)
-{
+Program& SimHost::start(const ProgramOptions& options) {
     programs_.push_back(std::make_unique<Program>(*this, options));
     return *programs_.back();
 }
 
-void SimHost::client_gone(eta_client& client)
-{
+void SimHost::client_gone(eta_client& client) {
     auto it = objects_.find(client.region);
     if (client.role == ETA_ROLE_APP && it != objects_.end())
         it->second.program = nullptr;
@@ -191,14 +178,12 @@ void SimHost::client_gone(eta_client& client)
     poke();
 }
 
-int SimHost::os_listen(uint32_t addr, uint16_t port)
-{
+int SimHost::os_listen(uint32_t addr, uint16_t port) {
     os_sockets_.push_back({addr, port});
     return static_cast<int>(os_sockets_.size()) - 1;
 }
 
-void SimHost::interrupt_region(uint32_t id)
-{
+void SimHost::interrupt_region(uint32_t id) {
     auto it = objects_.find(id);
     if (it == objects_.end() || !it->second.program)
         return;
@@ -207,16 +192,14 @@ void SimHost::interrupt_region(uint32_t id)
         it->second.program->on_wake();
 }
 
-void SimHost::agent_interrupt()
-{
+void SimHost::agent_interrupt() {
     world_.at(world_.now_us(), [this, alive = std::weak_ptr<bool>(alive_)] {
         if (!alive.expired())
             drain_agent();
     });
 }
 
-bool SimHost::fw_map(uint32_t region, void** ro, void** rw)
-{
+bool SimHost::fw_map(uint32_t region, void** ro, void** rw) {
     eta_fw_map args{};
     args.region = region;
     if (eta_core_cmd(&core_, &fw_client_, ETA_CMD_FW_MAP, &args, sizeof args) != 0)
@@ -226,8 +209,7 @@ bool SimHost::fw_map(uint32_t region, void** ro, void** rw)
     return true;
 }
 
-void SimHost::start_fw()
-{
+void SimHost::start_fw() {
     fw_client_ = eta_client{};
     fw_client_.privileged = 1;
     eta_attach attach{};
@@ -238,21 +220,19 @@ void SimHost::start_fw()
     poke();
 }
 
-void SimHost::kill_fw()
-{
+void SimHost::kill_fw() {
     fw_.reset();
     port_.drop_all();
     eta_core_client_gone(&core_, &fw_client_);
 }
 
-uint64_t SimHost::counter(fw::Counter c) const
-{
-    auto* words = reinterpret_cast<uint64_t*>(static_cast<uint8_t*>(pool_) + core_.hdr->counter_off);
+uint64_t SimHost::counter(fw::Counter c) const {
+    auto* words =
+        reinterpret_cast<uint64_t*>(static_cast<uint8_t*>(pool_) + core_.hdr->counter_off);
     return words[static_cast<uint32_t>(c)];
 }
 
-uint32_t SimHost::contexts_in_use() const
-{
+uint32_t SimHost::contexts_in_use() const {
     auto* ctx = reinterpret_cast<eta_ctx*>(static_cast<uint8_t*>(pool_) + core_.hdr->ctx_off);
     uint32_t n = 0;
     for (uint32_t i = 1; i < core_.hdr->n_ctx; i++)
@@ -260,8 +240,7 @@ uint32_t SimHost::contexts_in_use() const
     return n;
 }
 
-std::string SimHost::describe_contexts() const
-{
+std::string SimHost::describe_contexts() const {
     auto* ctx = reinterpret_cast<eta_ctx*>(static_cast<uint8_t*>(pool_) + core_.hdr->ctx_off);
     std::string out;
     for (uint32_t i = 1; i < core_.hdr->n_ctx; i++) {
@@ -269,20 +248,20 @@ std::string SimHost::describe_contexts() const
         if (c.state == ETA_TCP_FREE || c.state == ETA_TCP_LISTEN)
             continue;
         char line[256];
-        std::snprintf(line, sizeof line,
-                      "  ctx %u region %u dti %u state %u flags %#x ports %u>%u snd %u+%u wnd %u rcv_nxt %u "
-                      "rto %llu keep %llu retries %u\n",
-                      i, c.region, c.local, c.state, c.flags, ntohs(c.lport), ntohs(c.rport),
-                      c.snd_una - c.iss, c.snd_max - c.snd_una, c.snd_wnd, c.rcv_nxt - c.irs,
-                      static_cast<unsigned long long>(c.rto_deadline_us),
-                      static_cast<unsigned long long>(c.keep_deadline_us), c.retries);
+        std::snprintf(
+            line, sizeof line,
+            "  ctx %u region %u dti %u state %u flags %#x ports %u>%u snd %u+%u wnd %u rcv_nxt %u "
+            "rto %llu keep %llu retries %u\n",
+            i, c.region, c.local, c.state, c.flags, ntohs(c.lport), ntohs(c.rport),
+            c.snd_una - c.iss, c.snd_max - c.snd_una, c.snd_wnd, c.rcv_nxt - c.irs,
+            static_cast<unsigned long long>(c.rto_deadline_us),
+            static_cast<unsigned long long>(c.keep_deadline_us), c.retries);
         out += line;
     }
     return out;
 }
 
-uint32_t SimHost::time_waits() const
-{
+uint32_t SimHost::time_waits() const {
     auto* tw = reinterpret_cast<eta_tw*>(static_cast<uint8_t*>(pool_) + core_.hdr->tw_off);
     uint32_t n = 0;
     for (uint32_t i = 0; i < core_.hdr->n_tw; i++)
@@ -290,8 +269,7 @@ uint32_t SimHost::time_waits() const
     return n;
 }
 
-uint32_t SimHost::rx_buffers_in_use()
-{
+uint32_t SimHost::rx_buffers_in_use() {
     uint32_t n = 0;
     fw::Regions& regions = engine().regions;
     for (uint32_t i = 0; i < regions.live_count(); i++)
@@ -299,8 +277,7 @@ uint32_t SimHost::rx_buffers_in_use()
     return n;
 }
 
-std::vector<Bytes> SimHost::take_raw_rx()
-{
+std::vector<Bytes> SimHost::take_raw_rx() {
     std::vector<Bytes> out;
     eta_proc* proc = core_.proc;
     auto* base = static_cast<uint8_t*>(pool_) + core_.hdr->raw_rx_off;
@@ -314,28 +291,45 @@ std::vector<Bytes> SimHost::take_raw_rx()
     return out;
 }
 
-bool SimHost::put_raw_tx(const Bytes& frame)
-{
+bool SimHost::put_raw_tx(const Bytes& frame) {
     eta_proc* proc = core_.proc;
     if (eta_ring_room(proc->raw_tx_prod, &proc->raw_tx_cons, ETA_RAW_DEPTH) == 0)
         return false;
     uint8_t* slot = static_cast<uint8_t*>(pool_) + core_.hdr->raw_tx_off +
                     uint64_t{proc->raw_tx_prod % ETA_RAW_DEPTH} * ETA_RAW_FRAME;
     reinterpret_cast<eta_raw*>(slot)->len = static_cast<uint32_t>(frame.size());
-    std::memcpy(slot + sizeof(eta_raw), frame.data(), std::min<size_t>(frame.size(), ETA_RAW_FRAME - 8));
+    std::memcpy(slot + sizeof(eta_raw), frame.data(),
+                std::min<size_t>(frame.size(), ETA_RAW_FRAME - 8));
     eta_ring_publish(&proc->raw_tx_prod, proc->raw_tx_prod + 1);
     poke();
     return true;
 }
 
-bool SimHost::turn_once()
-{
-    return fw_ && fw_->loop().turn(world_.now_us()) != 0;
+bool SimHost::turn_once() {
+    if (!fw_) return false;
+    try {
+        return fw_->loop().turn(world_.now_us()) != 0;
+    } catch (const SimPort::Crash&) {
+        crashed();
+    }
+    return false;
+}
+
+void SimHost::crash_fw(uint32_t port_calls, uint64_t down_us) {
+    crash_down_us_ = down_us;
+    port_.crash_at_call(port_calls);
+    poke();
+}
+
+void SimHost::crashed() {
+    kill_fw();
+    world_.after(crash_down_us_, [this, alive = std::weak_ptr<bool>(alive_)] {
+        if (!alive.expired() && !fw_) start_fw();
+    });
 }
 
 // A region without doorbells for long is looked at every 16th turn only.
-uint32_t SimHost::idle_turns_needed()
-{
+uint32_t SimHost::idle_turns_needed() {
     if (!fw_)
         return 0;
     fw::Regions& regions = engine().regions;
@@ -345,8 +339,7 @@ uint32_t SimHost::idle_turns_needed()
     return 2;
 }
 
-void SimHost::run()
-{
+void SimHost::run() {
     poked_ = false;
     uint32_t idle = 0;
     uint32_t enough = idle_turns_needed();
@@ -359,8 +352,7 @@ void SimHost::run()
     set_alarm();
 }
 
-void SimHost::set_alarm()
-{
+void SimHost::set_alarm() {
     uint64_t due = world_.now_us() + kTickUs;
     uint64_t deadline = fw_ ? fw_->loop().next_deadline_us() : 0;
     if (deadline)
@@ -374,8 +366,7 @@ void SimHost::set_alarm()
     });
 }
 
-void SimHost::poke()
-{
+void SimHost::poke() {
     if (poked_)
         return;
     poked_ = true;
@@ -385,8 +376,7 @@ void SimHost::poke()
     });
 }
 
-void SimHost::settle()
-{
+void SimHost::settle() {
     for (bool more = true; more;) {
         run();
         more = false;

@@ -47,20 +47,22 @@ public:
     std::vector<std::unique_ptr<Program>>& programs() { return programs_; }
     void set_neighbour(uint32_t addr, const Mac& mac);
     uint32_t neigh_wanted() const { return neigh_wanted_; }  // last one asked for; 0: none
-    std::vector<Bytes> take_raw_rx();       // frames that went to the OS stack
-    bool put_raw_tx(const Bytes& frame);    // a frame of the OS stack
+    std::vector<Bytes> take_raw_rx();                        // frames that went to the OS stack
+    bool put_raw_tx(const Bytes& frame);                     // a frame of the OS stack
 
     // -- accelerator --
     SimPort& port() { return port_; }
     fw::Engine& engine() { return fw_->engine(); }
     bool fw_running() const { return fw_ != nullptr; }
     void kill_fw();   // as kill -9: nothing is told to anybody but by the agent
+    // The same in the middle of a turn, at the n-th call of the port; down_us later it is back.
+    void crash_fw(uint32_t port_calls, uint64_t down_us);
     void start_fw();  // takes over what is in the pool
     uint64_t counter(fw::Counter c) const;
     uint32_t contexts_in_use() const;       // connections, listeners not counted
     std::string describe_contexts() const;  // a line for each connection
     uint32_t time_waits() const;
-    uint32_t rx_buffers_in_use();           // over all regions
+    uint32_t rx_buffers_in_use();  // over all regions
     uint32_t regions_in_use() const { return core_.n_live + core_.n_dying; }
     uint32_t timers_armed() { return engine().timers.armed(); }
 
@@ -74,23 +76,25 @@ public:
 
     // -- agent --
     template <typename T>
-    void command(eta_client& client, uint32_t cmd, T& args)
-    {
+    void command(eta_client& client, uint32_t cmd, T& args) {
         int ret = try_command(client, cmd, args);
         if (ret != 0)
             fail("agent command " + std::to_string(cmd) + " returned " + std::to_string(ret));
     }
     template <typename T>
-    int try_command(eta_client& client, uint32_t cmd, T& args)
-    {
+    int try_command(eta_client& client, uint32_t cmd, T& args) {
         int ret = eta_core_cmd(&core_, &client, cmd, &args, sizeof args);
         poke();
         return ret;
     }
     void client_gone(eta_client& client);
     eta_core& core() { return core_; }
-    eta_region_ro* region_ro(uint32_t id) { return static_cast<eta_region_ro*>(objects_.at(id).ro); }
-    eta_region_rw* region_rw(uint32_t id) { return static_cast<eta_region_rw*>(objects_.at(id).rw); }
+    eta_region_ro* region_ro(uint32_t id) {
+        return static_cast<eta_region_ro*>(objects_.at(id).ro);
+    }
+    eta_region_rw* region_rw(uint32_t id) {
+        return static_cast<eta_region_rw*>(objects_.at(id).rw);
+    }
     void set_program(uint32_t region, Program* p) { objects_.at(region).program = p; }
     int os_listen(uint32_t addr, uint16_t port);  // an OS socket that listens
     uint32_t next_pid() { return ++last_pid_; }
@@ -116,6 +120,7 @@ private:
 
     void mirror_tables(const HostOptions& options);
     void set_alarm();
+    void crashed();
     uint32_t idle_turns_needed();
 
     World& world_;
@@ -133,6 +138,7 @@ private:
     uint32_t neigh_wanted_ = 0;
     uint32_t last_pid_ = 100;
     uint32_t fw_lives_ = 0;
+    uint64_t crash_down_us_ = 0;
     bool poked_ = false;
     uint64_t alarm_us_ = UINT64_MAX;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for events still in the queue

@@ -6,8 +6,7 @@
 
 namespace eta::test {
 
-bool SimLink::loses()
-{
+bool SimLink::loses() {
     if (burst_left_) {
         burst_left_--;
         return true;
@@ -19,8 +18,7 @@ bool SimLink::loses()
     return chance(options_.loss_ppm);
 }
 
-void SimLink::heal()
-{
+void SimLink::heal() {
     uint32_t delay_us = options_.delay_us;
     options_ = LinkOptions{};
     options_.delay_us = delay_us;
@@ -28,11 +26,11 @@ void SimLink::heal()
     down_ = false;
 }
 
-void SimLink::carry(Bytes frame, uint64_t at_us)
-{
+void SimLink::carry(Bytes frame, uint64_t at_us) {
     if (chance(options_.corrupt_ppm) && frame.size() > 34) {
         // Inside the IP packet proper: padding of a short frame is covered by no checksum.
-        uint32_t span = std::min<uint32_t>(get16(&frame[16]), static_cast<uint32_t>(frame.size()) - 14);
+        uint32_t span =
+            std::min<uint32_t>(get16(&frame[16]), static_cast<uint32_t>(frame.size()) - 14);
         frame[14 + rng_.below(span)] ^= static_cast<uint8_t>(1u << rng_.below(8));
         corrupted++;
     }
@@ -42,8 +40,7 @@ void SimLink::carry(Bytes frame, uint64_t at_us)
     });
 }
 
-void SimLink::send(Bytes frame)
-{
+void SimLink::send(Bytes frame) {
     sent++;
     if (pcap)
         pcap->add(world_.now_us(), frame);

@@ -13,13 +13,13 @@
 namespace eta::test {
 
 struct LinkOptions {
-    uint32_t loss_ppm = 0;      // single frames lost, per million
-    uint32_t burst_ppm = 0;     // a loss burst begins, per million
-    uint32_t burst_max = 8;     // frames of a burst at most
-    uint32_t dup_ppm = 0;       // frame arrives twice
-    uint32_t reorder_ppm = 0;   // frame is held back
-    uint32_t reorder_us = 3000; // for up to this long
-    uint32_t corrupt_ppm = 0;   // one bit of the IP packet flips; checksums must catch it
+    uint32_t loss_ppm = 0;       // single frames lost, per million
+    uint32_t burst_ppm = 0;      // a loss burst begins, per million
+    uint32_t burst_max = 8;      // frames of a burst at most
+    uint32_t dup_ppm = 0;        // frame arrives twice
+    uint32_t reorder_ppm = 0;    // frame is held back
+    uint32_t reorder_us = 3000;  // for up to this long
+    uint32_t corrupt_ppm = 0;    // one bit of the IP packet flips; checksums must catch it
     uint32_t delay_us = 50;
     uint32_t jitter_us = 0;     // added delay; alone it reorders as well
     uint64_t rate_bps = 0;      // bytes per second; 0: unlimited
@@ -29,9 +29,7 @@ struct LinkOptions {
 class SimLink {
 public:
     SimLink(World& world, const LinkOptions& options, uint64_t seed, std::function<void(Bytes)> to)
-        : world_(world), options_(options), rng_(seed), to_(std::move(to))
-    {
-    }
+        : world_(world), options_(options), rng_(seed), to_(std::move(to)) {}
 
     void send(Bytes frame);
     void set_down(bool down) { down_ = down; }

@@ -11,16 +11,27 @@ namespace {
 constexpr size_t kIpAt = 14;
 }
 
-SimPort::SimPort(const Options& options) : options_(options)
-{
+SimPort::SimPort(const Options& options) : options_(options) {
     std::copy(options.mac.begin(), options.mac.end(), caps_.mac);
     caps_.mtu = options.mtu;
     caps_.tso_max = options.tso_max;
     caps_.csum_offload = options.csum_offload;
 }
 
-uint32_t SimPort::rx_burst(fw::RxFrame* out, uint32_t max)
-{
+void SimPort::called() {
+    if (crash_in_ != 0 && --crash_in_ == 0) throw Crash{};
+}
+
+void SimPort::drop_all() {
+    rx_.clear();
+    lent_.clear();
+    queued_.clear();
+    reserved_ = false;
+    crash_in_ = 0;
+}
+
+uint32_t SimPort::rx_burst(fw::RxFrame* out, uint32_t max) {
+    called();
     uint32_t n = 0;
     for (; n < max && !rx_.empty(); n++) {
         lent_.push_back(std::move(rx_.front()));
@@ -32,16 +43,16 @@ uint32_t SimPort::rx_burst(fw::RxFrame* out, uint32_t max)
     return n;
 }
 
-void SimPort::rx_release()
-{
+void SimPort::rx_release() {
+    called();
     // The engine must not look at a frame after giving it back: make that visible.
     for (Bytes& f : lent_)
         std::fill(f.begin(), f.end(), 0xdb);
     lent_.clear();
 }
 
-uint8_t* SimPort::tx_reserve(uint32_t head_len)
-{
+uint8_t* SimPort::tx_reserve(uint32_t head_len) {
+    called();
     if (queued_.size() >= options_.tx_room)
         return nullptr;
     if (reserved_)
@@ -51,8 +62,8 @@ uint8_t* SimPort::tx_reserve(uint32_t head_len)
     return head_.data();
 }
 
-void SimPort::tx_commit(const fw::TxFrame& frame)
-{
+void SimPort::tx_commit(const fw::TxFrame& frame) {
+    called();
     if (!reserved_ || frame.head != head_.data() || frame.head_len > head_.size()) {
         bad_offload++;
         return;
@@ -74,8 +85,7 @@ void SimPort::tx_commit(const fw::TxFrame& frame)
 }
 
 // Completes the checksum from csum_start on, as virtio-net defines it.
-void SimPort::finish(const fw::TxFrame& frame, Bytes& whole)
-{
+void SimPort::finish(const fw::TxFrame& frame, Bytes& whole) {
     if (frame.csum_start) {
         if (!caps_.csum_offload || frame.csum_start + frame.csum_offset + 2u > whole.size()) {
             bad_offload++;
@@ -87,8 +97,7 @@ void SimPort::finish(const fw::TxFrame& frame, Bytes& whole)
     emit(std::move(whole));
 }
 
-void SimPort::segment(const fw::TxFrame& frame, const Bytes& whole)
-{
+void SimPort::segment(const fw::TxFrame& frame, const Bytes& whole) {
     const uint8_t* ip = &whole[kIpAt];
     uint32_t tcp_len = static_cast<uint32_t>(whole.size()) - frame.csum_start;
     uint16_t ps = pseudo_sum(get32(ip + 12), get32(ip + 16), kProtoTcp, tcp_len);
@@ -103,7 +112,8 @@ void SimPort::segment(const fw::TxFrame& frame, const Bytes& whole)
     for (uint32_t off = 0; off < frame.payload.len; off += frame.gso_size) {
         uint32_t n = std::min<uint32_t>(frame.gso_size, frame.payload.len - off);
         Bytes f(whole.begin(), whole.begin() + frame.head_len);
-        f.insert(f.end(), whole.begin() + frame.head_len + off, whole.begin() + frame.head_len + off + n);
+        f.insert(f.end(), whole.begin() + frame.head_len + off,
+                 whole.begin() + frame.head_len + off + n);
         put16(&f[kIpAt + 2], static_cast<uint16_t>(f.size() - kIpAt));
         put16(&f[kIpAt + 4], ip_id++);
         put32(&f[tcp_at + 4], seq + off);
@@ -114,8 +124,7 @@ void SimPort::segment(const fw::TxFrame& frame, const Bytes& whole)
     }
 }
 
-void SimPort::emit(Bytes frame)
-{
+void SimPort::emit(Bytes frame) {
     if (frame.size() > kIpAt + caps_.mtu) {
         bad_offload++;
         dropped_++;
@@ -125,8 +134,8 @@ void SimPort::emit(Bytes frame)
     queued_.push_back(std::move(frame));
 }
 
-void SimPort::flush()
-{
+void SimPort::flush() {
+    called();
     while (!queued_.empty()) {
         Bytes f = std::move(queued_.front());
         queued_.pop_front();

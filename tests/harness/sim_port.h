@@ -33,7 +33,12 @@ public:
 
     void deliver(Bytes frame) { rx_.push_back(std::move(frame)); }
     bool rx_pending() const { return !rx_.empty(); }
-    void drop_all() { rx_.clear(); }  // link down, or the machine is gone
+    void drop_all();  // the accelerator is gone, and all that was in its port
+
+    // The accelerator dies in the middle of a turn, at the n-th call of the port from now on: the
+    // call throws. Nothing of the engine runs afterwards, as after a kill -9.
+    struct Crash {};
+    void crash_at_call(uint32_t n) { crash_in_ = n; }
 
     std::function<void(Bytes)> sink;  // each frame that reaches the wire
     uint64_t bad_offload = 0;         // TxFrames whose offload fields make no sense
@@ -41,6 +46,7 @@ public:
     void set_tx_room(uint32_t room) { options_.tx_room = room; }
 
 private:
+    void called();
     void emit(Bytes frame);
     void finish(const fw::TxFrame& frame, Bytes& whole);
     void segment(const fw::TxFrame& frame, const Bytes& whole);
@@ -51,6 +57,7 @@ private:
     std::deque<Bytes> queued_;  // between tx_commit and flush
     Bytes head_;                // between tx_reserve and tx_commit
     bool reserved_ = false;
+    uint32_t crash_in_ = 0;  // 0: never
 };
 
 }  // namespace eta::test

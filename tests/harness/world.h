@@ -14,18 +14,18 @@ class World {
 public:
     uint64_t now_us() const { return now_us_; }
 
-    void at(uint64_t when_us, std::function<void()> what)
-    {
+    void at(uint64_t when_us, std::function<void()> what) {
         events_.push(Event{when_us < now_us_ ? now_us_ : when_us, next_id_++, std::move(what)});
     }
-    void after(uint64_t delay_us, std::function<void()> what) { at(now_us_ + delay_us, std::move(what)); }
+    void after(uint64_t delay_us, std::function<void()> what) {
+        at(now_us_ + delay_us, std::move(what));
+    }
 
     bool idle() const { return events_.empty(); }
     uint64_t next_us() const { return events_.empty() ? UINT64_MAX : events_.top().when_us; }
 
     // Runs the next event. False if there is none.
-    bool step()
-    {
+    bool step() {
         if (events_.empty())
             return false;
         Event e = std::move(const_cast<Event&>(events_.top()));
@@ -37,8 +37,7 @@ public:
     }
 
     // Runs everything due until `when_us` and sets the clock to it.
-    void run_until(uint64_t when_us)
-    {
+    void run_until(uint64_t when_us) {
         while (next_us() <= when_us)
             step();
         if (now_us_ < when_us)
@@ -53,8 +52,7 @@ private:
         uint64_t id;  // ties run in the order they were made
         std::function<void()> what;
 
-        bool operator<(const Event& o) const
-        {
+        bool operator<(const Event& o) const {
             return when_us != o.when_us ? when_us > o.when_us : id > o.id;
         }
     };

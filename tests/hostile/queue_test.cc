@@ -5,8 +5,7 @@
 using namespace eta::test;
 using eta::fw::Counter;
 
-TEST_CASE("hostile: unknown operation")
-{
+TEST_CASE("hostile: unknown operation") {
     for (uint8_t op : {0, 6, 77, 255}) {
         Attack a;
         a.send_entry(make_entry(op), 0);
@@ -15,8 +14,7 @@ TEST_CASE("hostile: unknown operation")
     }
 }
 
-TEST_CASE("hostile: reserved field of an entry not zero")
-{
+TEST_CASE("hostile: reserved field of an entry not zero") {
     Attack a;
     eta_sqe q = make_entry(ETA_OP_SEND);
     q.resv = 1;
@@ -24,22 +22,19 @@ TEST_CASE("hostile: reserved field of an entry not zero")
     a.require_closed();
 }
 
-TEST_CASE("hostile: key of memory that was never registered")
-{
+TEST_CASE("hostile: key of memory that was never registered") {
     Attack a;
     a.send_entry(make_entry(ETA_OP_SEND, 0, 0, 7), 100);
     a.require_closed();
 }
 
-TEST_CASE("hostile: offset beyond the send pool")
-{
+TEST_CASE("hostile: offset beyond the send pool") {
     Attack a;
     a.send_entry(make_entry(ETA_OP_SEND, a.map().tx_pool_size + 4096), 100);
     a.require_closed();
 }
 
-TEST_CASE("hostile: offset that wraps around")
-{
+TEST_CASE("hostile: offset that wraps around") {
     for (uint64_t off : {UINT64_MAX, UINT64_MAX - 50, uint64_t{1} << 63, uint64_t{1} << 47}) {
         Attack a;
         a.send_entry(make_entry(ETA_OP_SEND, off), 100);
@@ -47,23 +42,20 @@ TEST_CASE("hostile: offset that wraps around")
     }
 }
 
-TEST_CASE("hostile: buffer that straddles the end of the send pool")
-{
+TEST_CASE("hostile: buffer that straddles the end of the send pool") {
     Attack a;
     a.send_entry(make_entry(ETA_OP_SEND, a.map().tx_pool_size - 100), 4096);
     a.require_closed();
 }
 
-TEST_CASE("hostile: buffer that straddles the end of the pool by one byte")
-{
+TEST_CASE("hostile: buffer that straddles the end of the pool by one byte") {
     Attack a;
     a.peer.check_payload = false;
     a.send_entry(make_entry(ETA_OP_SEND, a.map().tx_pool_size - 100), 101);
     a.require_closed();
 }
 
-TEST_CASE("hostile: entries of length zero that promise bytes")
-{
+TEST_CASE("hostile: entries of length zero that promise bytes") {
     Attack a;
     a.entry(make_entry(ETA_OP_SEND, 0, 0));
     a.entry(make_entry(ETA_OP_SEND, 64, 0));
@@ -71,16 +63,14 @@ TEST_CASE("hostile: entries of length zero that promise bytes")
     a.require_closed();
 }
 
-TEST_CASE("hostile: final length larger than the pool")
-{
+TEST_CASE("hostile: final length larger than the pool") {
     Attack a;
     a.entry(make_entry(ETA_OP_SEND, a.map().tx_pool_size - 1000, UINT32_MAX));
     a.send_entry(make_entry(ETA_OP_SEND, 0), 5000);
     a.require_closed();
 }
 
-TEST_CASE("hostile: lengths whose sum wraps around 32 bits")
-{
+TEST_CASE("hostile: lengths whose sum wraps around 32 bits") {
     Attack a;
     a.peer.check_payload = false;
     for (int i = 0; i < 3; i++)
@@ -93,8 +83,7 @@ TEST_CASE("hostile: lengths whose sum wraps around 32 bits")
     }
 }
 
-TEST_CASE("hostile: sq_tail jumps by more than the depth")
-{
+TEST_CASE("hostile: sq_tail jumps by more than the depth") {
     for (uint32_t jump : {17u, 1000u, 0x80000000u}) {
         Attack a;
         a.app(a.d).sq_tail += jump;
@@ -104,8 +93,7 @@ TEST_CASE("hostile: sq_tail jumps by more than the depth")
     }
 }
 
-TEST_CASE("hostile: sq_tail goes backwards")
-{
+TEST_CASE("hostile: sq_tail goes backwards") {
     Attack a;
     a.sock->send(100);
     a.lab.settle();
@@ -114,24 +102,21 @@ TEST_CASE("hostile: sq_tail goes backwards")
     a.require_closed();
 }
 
-TEST_CASE("hostile: tx_tail promises more than the entries hold")
-{
+TEST_CASE("hostile: tx_tail promises more than the entries hold") {
     Attack a;
     a.entry(make_entry(ETA_OP_SEND, 0, 100));
     a.send_entry(make_entry(ETA_OP_SHUTDOWN_WR), 5000);
     a.require_closed();
 }
 
-TEST_CASE("hostile: tx_tail without any entry")
-{
+TEST_CASE("hostile: tx_tail without any entry") {
     Attack a;
     a.app(a.d).tx_tail += 5000;
     a.ring();
     a.require_closed();
 }
 
-TEST_CASE("hostile: tx_tail goes backwards")
-{
+TEST_CASE("hostile: tx_tail goes backwards") {
     Attack a;
     a.sock->send(1000);
     a.lab.settle();
@@ -140,8 +125,7 @@ TEST_CASE("hostile: tx_tail goes backwards")
     a.require_closed();
 }
 
-TEST_CASE("hostile: tx_tail absurdly far ahead")
-{
+TEST_CASE("hostile: tx_tail absurdly far ahead") {
     for (uint64_t far : {uint64_t{1} << 31, uint64_t{1} << 40, UINT64_MAX / 2, UINT64_MAX}) {
         Attack a;
         a.entry(make_entry(ETA_OP_SEND));
@@ -151,8 +135,7 @@ TEST_CASE("hostile: tx_tail absurdly far ahead")
     }
 }
 
-TEST_CASE("hostile: rx_head beyond rx_tail")
-{
+TEST_CASE("hostile: rx_head beyond rx_tail") {
     for (uint64_t ahead : {uint64_t{1}, uint64_t{1} << 20, UINT64_MAX / 2}) {
         Attack a;
         a.peer.send(data(1, 100));
@@ -163,8 +146,7 @@ TEST_CASE("hostile: rx_head beyond rx_tail")
     }
 }
 
-TEST_CASE("hostile: rx_head goes backwards")
-{
+TEST_CASE("hostile: rx_head goes backwards") {
     Attack a;
     a.peer.send(data(1, 100));
     a.lab.settle();
@@ -176,8 +158,7 @@ TEST_CASE("hostile: rx_head goes backwards")
     a.require_closed();
 }
 
-TEST_CASE("hostile: SEND after SHUTDOWN")
-{
+TEST_CASE("hostile: SEND after SHUTDOWN") {
     Attack a;
     a.sock->send(10);
     a.sock->shutdown();
@@ -187,8 +168,7 @@ TEST_CASE("hostile: SEND after SHUTDOWN")
     CHECK(a.lab.count(Counter::bad_order) >= 1);
 }
 
-TEST_CASE("hostile: bytes after SHUTDOWN without an entry")
-{
+TEST_CASE("hostile: bytes after SHUTDOWN without an entry") {
     Attack a;
     a.sock->send(10);
     a.sock->shutdown();
@@ -198,8 +178,7 @@ TEST_CASE("hostile: bytes after SHUTDOWN without an entry")
     a.require_closed();
 }
 
-TEST_CASE("hostile: SHUTDOWN and CLOSE again and again")
-{
+TEST_CASE("hostile: SHUTDOWN and CLOSE again and again") {
     Attack a;
     for (int i = 0; i < 40; i++) {
         a.entry(make_entry(i & 1 ? ETA_OP_CLOSE : ETA_OP_SHUTDOWN_WR));
@@ -208,8 +187,7 @@ TEST_CASE("hostile: SHUTDOWN and CLOSE again and again")
     }
 }
 
-TEST_CASE("hostile: ABORT in front of other entries")
-{
+TEST_CASE("hostile: ABORT in front of other entries") {
     Attack a;
     a.entry(make_entry(ETA_OP_ABORT));
     a.entry(make_entry(ETA_OP_SEND, 0, 100));
@@ -218,16 +196,14 @@ TEST_CASE("hostile: ABORT in front of other entries")
     CHECK(a.sock->closed());
 }
 
-TEST_CASE("hostile: CONNECT on an established DTI")
-{
+TEST_CASE("hostile: CONNECT on an established DTI") {
     Attack a;
     a.send_entry(make_entry(ETA_OP_CONNECT, 0, sizeof(eta_connect)), 0);
     a.require_closed();
     CHECK(a.lab.count(Counter::bad_order) >= 1);
 }
 
-TEST_CASE("hostile: generation of another connection")
-{
+TEST_CASE("hostile: generation of another connection") {
     for (uint32_t off : {1u, 2u, 0x80000000u}) {
         Attack a;
         a.app(a.d).gen += off;
@@ -237,8 +213,7 @@ TEST_CASE("hostile: generation of another connection")
     }
 }
 
-TEST_CASE("hostile: reserved words and unknown control bits of the status block")
-{
+TEST_CASE("hostile: reserved words and unknown control bits of the status block") {
     Attack a;
     for (uint32_t& w : a.app(a.d).resv)
         w = 0xffffffff;
@@ -248,20 +223,19 @@ TEST_CASE("hostile: reserved words and unknown control bits of the status block"
     a.neighbours.move(1000);
 }
 
-TEST_CASE("hostile: the open entry is changed after its bytes were sent")
-{
+TEST_CASE("hostile: the open entry is changed after its bytes were sent") {
     Attack a;
     a.peer.check_payload = false;
     a.sock->send(1000);
     a.lab.settle();
     a.peer.take_all();
-    a.sq(a.d)[(a.app(a.d).sq_tail - 1) % ETA_SQ_DEPTH] = make_entry(ETA_OP_SEND, UINT64_MAX - 10, 5);
+    a.sq(a.d)[(a.app(a.d).sq_tail - 1) % ETA_SQ_DEPTH] =
+        make_entry(ETA_OP_SEND, UINT64_MAX - 10, 5);
     a.lab.advance(5 * kSec);  // the retransmission looks at it again
     a.require_closed();
 }
 
-TEST_CASE("hostile: an earlier entry is changed before its bytes are acknowledged")
-{
+TEST_CASE("hostile: an earlier entry is changed before its bytes are acknowledged") {
     Attack a;
     a.peer.check_payload = false;
     uint32_t first = a.app(a.d).sq_tail;

@@ -11,8 +11,7 @@ namespace {
 constexpr int kRounds = 4000;  // bounded by work, not by time
 
 // Runs `flip` in a thread of its own while the machine works on the victim and its neighbours.
-void race(Attack& a, const std::function<void(uint64_t)>& flip)
-{
+void race(Attack& a, const std::function<void(uint64_t)>& flip) {
     std::atomic<bool> stop{false};
     a.peer.check_payload = false;
     std::thread thread([&] {
@@ -35,15 +34,13 @@ void race(Attack& a, const std::function<void(uint64_t)>& flip)
 }
 
 template <typename T>
-void put(T& word, T value)
-{
+void put(T& word, T value) {
     __atomic_store_n(&word, value, __ATOMIC_RELAXED);
 }
 
 }  // namespace
 
-TEST_CASE("hostile: offset and length change while an entry is read")
-{
+TEST_CASE("hostile: offset and length change while an entry is read") {
     Attack a;
     a.entry(make_entry(ETA_OP_SEND, 0, 3000));
     a.send_entry(make_entry(ETA_OP_SEND, 8192), 6000);
@@ -55,26 +52,25 @@ TEST_CASE("hostile: offset and length change while an entry is read")
     });
 }
 
-TEST_CASE("hostile: lengths of entries change while bytes are acknowledged")
-{
+TEST_CASE("hostile: lengths of entries change while bytes are acknowledged") {
     Attack a;
     for (int i = 0; i < 8; i++)
         a.entry(make_entry(ETA_OP_SEND, static_cast<uint64_t>(i) * 4096, 1000));
     a.send_entry(make_entry(ETA_OP_SEND, 65536), 8000);
     eta_sqe* q = a.sq(a.d);
-    race(a, [=](uint64_t i) { put<__u32>(q[i % ETA_SQ_DEPTH].len, static_cast<__u32>(i * 2654435761u >> (i % 32))); });
+    race(a, [=](uint64_t i) {
+        put<__u32>(q[i % ETA_SQ_DEPTH].len, static_cast<__u32>(i * 2654435761u >> (i % 32)));
+    });
 }
 
-TEST_CASE("hostile: operations of entries change while they are read")
-{
+TEST_CASE("hostile: operations of entries change while they are read") {
     Attack a;
     a.sock->send(2000);
     eta_sqe* q = a.sq(a.d);
     race(a, [=](uint64_t i) { put<__u8>(q[i % ETA_SQ_DEPTH].op, static_cast<__u8>(i / 16 % 7)); });
 }
 
-TEST_CASE("hostile: the status block changes while it is read")
-{
+TEST_CASE("hostile: the status block changes while it is read") {
     Attack a;
     eta_dti_app* s = &a.app(a.d);
     race(a, [=](uint64_t i) {
@@ -85,8 +81,7 @@ TEST_CASE("hostile: the status block changes while it is read")
     });
 }
 
-TEST_CASE("hostile: ring indices change while they are read")
-{
+TEST_CASE("hostile: ring indices change while they are read") {
     Attack a;
     eta_region_rw* r = a.bad.rw();
     uint32_t* bells = a.doorbells();

@@ -5,8 +5,7 @@
 using namespace eta::test;
 using eta::fw::Counter;
 
-TEST_CASE("hostile: doorbell of an index out of range")
-{
+TEST_CASE("hostile: doorbell of an index out of range") {
     Attack a;
     for (uint32_t index : {a.map().max_dti, a.map().max_dti + 7, 0x80000000u, UINT32_MAX})
         a.ring_index(index);
@@ -14,8 +13,7 @@ TEST_CASE("hostile: doorbell of an index out of range")
     CHECK(a.lab.count(Counter::bad_index) == 4);
 }
 
-TEST_CASE("hostile: doorbell of a DTI that was never created")
-{
+TEST_CASE("hostile: doorbell of a DTI that was never created") {
     Attack a;
     a.ring_index(a.bad.region().n_dti());
     a.ring_index(a.map().max_dti - 1);
@@ -23,8 +21,7 @@ TEST_CASE("hostile: doorbell of a DTI that was never created")
     CHECK(a.lab.count(Counter::bad_index) == 2);
 }
 
-TEST_CASE("hostile: doorbell ring producer runs away")
-{
+TEST_CASE("hostile: doorbell ring producer runs away") {
     for (uint32_t jump : {2000u, 0x7fffffffu, 0xfffffff0u}) {
         Attack a;
         __atomic_fetch_add(&a.bad.rw()->doorbell_prod, jump, __ATOMIC_RELEASE);
@@ -35,8 +32,7 @@ TEST_CASE("hostile: doorbell ring producer runs away")
     }
 }
 
-TEST_CASE("hostile: the same doorbell a thousand times")
-{
+TEST_CASE("hostile: the same doorbell a thousand times") {
     Attack a;
     for (int i = 0; i < 1000; i++)
         a.ring_index(a.d);
@@ -44,8 +40,7 @@ TEST_CASE("hostile: the same doorbell a thousand times")
     CHECK(a.sock->established());
 }
 
-TEST_CASE("hostile: child ring producer runs away")
-{
+TEST_CASE("hostile: child ring producer runs away") {
     for (uint32_t jump : {2000u, 0x7fffffffu, 0xfffffff0u}) {
         Attack a;
         __atomic_fetch_add(&a.bad.rw()->child_prod, jump, __ATOMIC_RELEASE);
@@ -55,16 +50,14 @@ TEST_CASE("hostile: child ring producer runs away")
     }
 }
 
-TEST_CASE("hostile: child index out of range")
-{
+TEST_CASE("hostile: child index out of range") {
     Attack a;
     for (uint32_t child : {a.bad.region().n_dti(), a.map().max_dti, UINT32_MAX})
         a.post_child(a.listener->dti(), child);
     CHECK(a.lab.count(Counter::bad_child) == 3);
 }
 
-TEST_CASE("hostile: child posted twice")
-{
+TEST_CASE("hostile: child posted twice") {
     Attack a;
     uint32_t child = a.bad.region().dti_alloc();
     a.post_child(a.listener->dti(), child);
@@ -72,23 +65,20 @@ TEST_CASE("hostile: child posted twice")
     CHECK(a.lab.count(Counter::bad_child) == 1);
 }
 
-TEST_CASE("hostile: child that carries a connection")
-{
+TEST_CASE("hostile: child that carries a connection") {
     Attack a;
     a.post_child(a.listener->dti(), a.d);
     CHECK(a.lab.count(Counter::bad_child) == 1);
     CHECK(a.sock->established());
 }
 
-TEST_CASE("hostile: child that is the master itself")
-{
+TEST_CASE("hostile: child that is the master itself") {
     Attack a;
     a.post_child(a.listener->dti(), a.listener->dti());
     CHECK(a.lab.count(Counter::bad_child) == 1);
 }
 
-TEST_CASE("hostile: master that is none, or out of range")
-{
+TEST_CASE("hostile: master that is none, or out of range") {
     Attack a;
     uint32_t child = a.bad.region().dti_alloc();
     for (uint32_t master : {a.d, child, a.map().max_dti, UINT32_MAX}) {
@@ -100,8 +90,7 @@ TEST_CASE("hostile: master that is none, or out of range")
     CHECK(a.lab.count(Counter::bad_child) == 4);
 }
 
-TEST_CASE("hostile: a posted child is used for CONNECT as well")
-{
+TEST_CASE("hostile: a posted child is used for CONNECT as well") {
     Attack a;
     uint32_t child = a.bad.region().dti_alloc();
     a.post_child(a.listener->dti(), child);
@@ -115,8 +104,7 @@ TEST_CASE("hostile: a posted child is used for CONNECT as well")
     CHECK(a.fw(child).state != ETA_DTI_CONNECTING);
 }
 
-TEST_CASE("hostile: event and accept ring consumers claim anything")
-{
+TEST_CASE("hostile: event and accept ring consumers claim anything") {
     for (uint32_t garbage : {0xdeadbeefu, 1u, UINT32_MAX}) {
         Attack a;
         a.bad.rw()->event_cons += garbage;
@@ -131,8 +119,7 @@ TEST_CASE("hostile: event and accept ring consumers claim anything")
     }
 }
 
-TEST_CASE("hostile: ev_ack claims anything")
-{
+TEST_CASE("hostile: ev_ack claims anything") {
     for (uint32_t garbage : {0xdeadbeefu, 0u, UINT32_MAX}) {
         Attack a;
         for (uint32_t i = 0; i < 3000; i++) {
@@ -144,8 +131,7 @@ TEST_CASE("hostile: ev_ack claims anything")
     }
 }
 
-TEST_CASE("hostile: db_seq runs backwards and anywhere")
-{
+TEST_CASE("hostile: db_seq runs backwards and anywhere") {
     Attack a;
     for (uint32_t i = 0; i < 1000; i++) {
         a.app(a.d).db_seq = i * 0x9e3779b1u;
@@ -157,8 +143,7 @@ TEST_CASE("hostile: db_seq runs backwards and anywhere")
     CHECK(a.sock->established());
 }
 
-TEST_CASE("hostile: the master claims to have accepted anything")
-{
+TEST_CASE("hostile: the master claims to have accepted anything") {
     for (uint32_t accepted : {1000u, 0x80000000u, UINT32_MAX}) {
         Attack a;
         a.app(a.listener->dti()).accepted = accepted;
@@ -173,9 +158,9 @@ TEST_CASE("hostile: the master claims to have accepted anything")
     }
 }
 
-TEST_CASE("hostile: CONNECT whose arguments lie outside the pool")
-{
-    for (uint64_t at : {uint64_t{8} << 20, (uint64_t{8} << 20) - 63, UINT64_MAX - 31, uint64_t{1} << 63}) {
+TEST_CASE("hostile: CONNECT whose arguments lie outside the pool") {
+    for (uint64_t at :
+         {uint64_t{8} << 20, (uint64_t{8} << 20) - 63, UINT64_MAX - 31, uint64_t{1} << 63}) {
         Attack a;
         uint64_t off = at >= (uint64_t{8} << 20) ? at : a.map().tx_pool_size - 63;
         uint32_t dti = a.raw_connect(make_entry(ETA_OP_CONNECT, off, sizeof(eta_connect)),
@@ -186,8 +171,7 @@ TEST_CASE("hostile: CONNECT whose arguments lie outside the pool")
     }
 }
 
-TEST_CASE("hostile: CONNECT with a wrong length, key or reserved field")
-{
+TEST_CASE("hostile: CONNECT with a wrong length, key or reserved field") {
     eta_sqe wrong[3] = {make_entry(ETA_OP_CONNECT, 0, 63), make_entry(ETA_OP_CONNECT, 0, 64, 5),
                         make_entry(ETA_OP_CONNECT, 0, 64)};
     wrong[2].resv = 9;
@@ -200,8 +184,7 @@ TEST_CASE("hostile: CONNECT with a wrong length, key or reserved field")
     }
 }
 
-TEST_CASE("hostile: CONNECT with a source port of its own choice")
-{
+TEST_CASE("hostile: CONNECT with a source port of its own choice") {
     Attack a;
     eta_connect args = connect_args(kPeerAddr, 9);
     args.sport = __builtin_bswap16(22);
@@ -210,8 +193,7 @@ TEST_CASE("hostile: CONNECT with a source port of its own choice")
     CHECK(a.fw(dti).err == EPERM);
 }
 
-TEST_CASE("hostile: CONNECT with reserved words of its arguments set")
-{
+TEST_CASE("hostile: CONNECT with reserved words of its arguments set") {
     Attack a;
     eta_connect args = connect_args(kPeerAddr, 9);
     args.resv[6] = 1;
@@ -220,8 +202,7 @@ TEST_CASE("hostile: CONNECT with reserved words of its arguments set")
     CHECK(a.fw(dti).err == EINVAL);
 }
 
-TEST_CASE("hostile: CONNECT to and from addresses that make no sense")
-{
+TEST_CASE("hostile: CONNECT to and from addresses that make no sense") {
     for (uint32_t addr : {0u, 0xffffffffu, 0xe0000001u, 0x0a4d00ffu, 0xf0000001u}) {
         for (uint16_t port : {uint16_t{0}, uint16_t{9}}) {
             Attack a;
@@ -241,8 +222,7 @@ TEST_CASE("hostile: CONNECT to and from addresses that make no sense")
     CHECK(a.fw(dti).state == ETA_DTI_CLOSED);
 }
 
-TEST_CASE("hostile: SEND before CONNECT")
-{
+TEST_CASE("hostile: SEND before CONNECT") {
     Attack a;
     uint32_t dti = a.raw_connect(make_entry(ETA_OP_SEND, 0, 100), connect_args(kPeerAddr, 9), 0);
     CHECK(a.counted());
@@ -250,8 +230,7 @@ TEST_CASE("hostile: SEND before CONNECT")
     CHECK(a.fw(dti).state != ETA_DTI_CONNECTING);
 }
 
-TEST_CASE("hostile: doorbell of a free DTI with a full queue and no CONNECT")
-{
+TEST_CASE("hostile: doorbell of a free DTI with a full queue and no CONNECT") {
     Attack a;
     uint32_t dti = a.bad.region().dti_alloc();
     a.app(dti).sq_tail = 16;
@@ -261,8 +240,7 @@ TEST_CASE("hostile: doorbell of a free DTI with a full queue and no CONNECT")
     CHECK(a.counted());
 }
 
-TEST_CASE("hostile: CONNECT together with bytes that do not exist")
-{
+TEST_CASE("hostile: CONNECT together with bytes that do not exist") {
     Attack a;
     uint32_t dti = a.bad.region().dti_alloc();
     eta_connect args = connect_args(kPeerAddr, 9);
@@ -278,8 +256,7 @@ TEST_CASE("hostile: CONNECT together with bytes that do not exist")
     CHECK(a.fw(dti).err == EPROTO);
 }
 
-TEST_CASE("hostile: a program that opens connections without end")
-{
+TEST_CASE("hostile: a program that opens connections without end") {
     Attack a;
     eta_connect args = connect_args(kPeerAddr, 9);
     for (int i = 0; i < 50; i++)

@@ -6,8 +6,7 @@
 
 using namespace eta::test;
 
-TEST_CASE("close: the peer's FIN is acknowledged and read as end of stream")
-{
+TEST_CASE("close: the peer's FIN is acknowledged and read as end of stream") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -18,8 +17,7 @@ TEST_CASE("close: the peer's FIN is acknowledged and read as end of stream")
     CHECK(sock.established());
 }
 
-TEST_CASE("close: after the peer's FIN the program can still send")
-{
+TEST_CASE("close: after the peer's FIN the program can still send") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -35,8 +33,7 @@ TEST_CASE("close: after the peer's FIN the program can still send")
     CHECK(lab.host.contexts_in_use() == 0);
 }
 
-TEST_CASE("close: after the program's shutdown it can still receive")
-{
+TEST_CASE("close: after the program's shutdown it can still receive") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -54,8 +51,7 @@ TEST_CASE("close: after the program's shutdown it can still receive")
     CHECK(sock.eof());
 }
 
-TEST_CASE("close: FIN follows the last byte that was sent")
-{
+TEST_CASE("close: FIN follows the last byte that was sent") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     peer.window = 1460;
@@ -71,8 +67,7 @@ TEST_CASE("close: FIN follows the last byte that was sent")
     peer.expect(ack(2).seq(4002));
 }
 
-TEST_CASE("close: simultaneous close ends in TIME_WAIT on this side")
-{
+TEST_CASE("close: simultaneous close ends in TIME_WAIT on this side") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -87,8 +82,7 @@ TEST_CASE("close: simultaneous close ends in TIME_WAIT on this side")
     CHECK(lab.host.time_waits() == 1);
 }
 
-TEST_CASE("close: FIN without answer is sent again")
-{
+TEST_CASE("close: FIN without answer is sent again") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -100,8 +94,7 @@ TEST_CASE("close: FIN without answer is sent again")
     peer.expect_nothing_for(2 * kSec);
 }
 
-TEST_CASE("close: a lost FIN is recovered in LAST_ACK too")
-{
+TEST_CASE("close: a lost FIN is recovered in LAST_ACK too") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -116,8 +109,7 @@ TEST_CASE("close: a lost FIN is recovered in LAST_ACK too")
     CHECK(lab.host.time_waits() == 0);
 }
 
-TEST_CASE("close: a repeated FIN of the peer is acknowledged again")
-{
+TEST_CASE("close: a repeated FIN of the peer is acknowledged again") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     lab.accept_from(peer);
@@ -127,8 +119,7 @@ TEST_CASE("close: a repeated FIN of the peer is acknowledged again")
     peer.expect_within(kSec, ack(2));
 }
 
-TEST_CASE("close: a FIN above a hole waits for the hole")
-{
+TEST_CASE("close: a FIN above a hole waits for the hole") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -148,8 +139,7 @@ TEST_CASE("close: a FIN above a hole waits for the hole")
     CHECK(peer.take_all().back().ack - peer.iss == 1002);
 }
 
-TEST_CASE("close: close with unread data resets the connection")
-{
+TEST_CASE("close: close with unread data resets the connection") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -164,8 +154,7 @@ TEST_CASE("close: close with unread data resets the connection")
     CHECK(lab.host.contexts_in_use() == 0);
 }
 
-TEST_CASE("close: data that comes after close is answered by RST")
-{
+TEST_CASE("close: data that comes after close is answered by RST") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -178,8 +167,7 @@ TEST_CASE("close: data that comes after close is answered by RST")
     CHECK(lab.host.contexts_in_use() == 0);
 }
 
-TEST_CASE("close: abort sends RST and frees the connection")
-{
+TEST_CASE("close: abort sends RST and frees the connection") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -191,8 +179,7 @@ TEST_CASE("close: abort sends RST and frees the connection")
     CHECK(lab.host.time_waits() == 0);
 }
 
-TEST_CASE("close: an orphan delivers what was sent, then goes")
-{
+TEST_CASE("close: an orphan delivers what was sent, then goes") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     peer.window = 1000;
@@ -215,8 +202,7 @@ TEST_CASE("close: an orphan delivers what was sent, then goes")
     CHECK(lab.host.contexts_in_use() == 0);
 }
 
-TEST_CASE("close: an orphan whose peer is silent is given up")
-{
+TEST_CASE("close: an orphan whose peer is silent is given up") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -225,8 +211,7 @@ TEST_CASE("close: an orphan whose peer is silent is given up")
     REQUIRE(lab.advance_until(3000 * kSec, [&] { return lab.host.contexts_in_use() == 0; }));
 }
 
-TEST_CASE("close: an orphan whose peer keeps its window closed is given up")
-{
+TEST_CASE("close: an orphan whose peer keeps its window closed is given up") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     peer.window = 0;
@@ -246,8 +231,7 @@ TEST_CASE("close: an orphan whose peer keeps its window closed is given up")
     CHECK(gone);
 }
 
-TEST_CASE("close: FIN_WAIT_2 of an orphan ends after a while")
-{
+TEST_CASE("close: FIN_WAIT_2 of an orphan ends after a while") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -259,8 +243,7 @@ TEST_CASE("close: FIN_WAIT_2 of an orphan ends after a while")
     REQUIRE(lab.advance_until(300 * kSec, [&] { return lab.host.contexts_in_use() == 0; }));
 }
 
-TEST_CASE("close: FIN_WAIT_2 of a program that still reads does not end")
-{
+TEST_CASE("close: FIN_WAIT_2 of a program that still reads does not end") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -273,8 +256,7 @@ TEST_CASE("close: FIN_WAIT_2 of a program that still reads does not end")
     CHECK(sock.recv() == 100);
 }
 
-TEST_CASE("close: a program that is killed closes its connections")
-{
+TEST_CASE("close: a program that is killed closes its connections") {
     Lab lab;
     Program& other = lab.host.start();
     Sock& listener = other.listen(81);
@@ -293,12 +275,12 @@ TEST_CASE("close: a program that is killed closes its connections")
         peer.send(fin_ack());
         lab.settle();
     }
-    REQUIRE(lab.advance_until(300 * kSec, [&] { return lab.host.regions_in_use() == regions - 1; }));
+    REQUIRE(
+        lab.advance_until(300 * kSec, [&] { return lab.host.regions_in_use() == regions - 1; }));
     CHECK(lab.host.contexts_in_use() == 0);
 }
 
-TEST_CASE("close: a program killed with unread data resets its connections")
-{
+TEST_CASE("close: a program killed with unread data resets its connections") {
     Lab lab;
     Program& other = lab.host.start();
     Sock& listener = other.listen(81);

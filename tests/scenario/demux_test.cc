@@ -16,8 +16,7 @@ struct Fixture {
     Sock& sock = lab.accept_from(peer);
 
     // Injects and returns how far the counter moved. Nothing may reach program, peer or OS.
-    uint64_t dropped(const Bytes& frame, Counter counter)
-    {
+    uint64_t dropped(const Bytes& frame, Counter counter) {
         uint64_t before = lab.count(counter);
         lab.host.take_raw_rx();
         lab.inject(frame);
@@ -31,15 +30,13 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE("demux: a frame shorter than an Ethernet header is counted and dropped")
-{
+TEST_CASE("demux: a frame shorter than an Ethernet header is counted and dropped") {
     Fixture f;
     CHECK(f.dropped(Bytes(10), Counter::rx_runt) == 1);
     CHECK(f.dropped(Bytes(1), Counter::rx_runt) == 1);
 }
 
-TEST_CASE("demux: truncated IP and TCP headers are counted and dropped")
-{
+TEST_CASE("demux: truncated IP and TCP headers are counted and dropped") {
     Fixture f;
     Bytes whole = f.peer.frame_of(data(1, 100));
     uint64_t moved = 0;
@@ -51,16 +48,14 @@ TEST_CASE("demux: truncated IP and TCP headers are counted and dropped")
     CHECK(moved + f.lab.count(Counter::rx_bad_length) >= 6);
 }
 
-TEST_CASE("demux: an IP length beyond the frame is counted and dropped")
-{
+TEST_CASE("demux: an IP length beyond the frame is counted and dropped") {
     Fixture f;
     Bytes frame = f.peer.frame_of(data(1, 100));
     frame.resize(frame.size() - 20);
     CHECK(f.dropped(frame, Counter::rx_bad_length) == 1);
 }
 
-TEST_CASE("demux: an IP length shorter than its headers is counted and dropped")
-{
+TEST_CASE("demux: an IP length shorter than its headers is counted and dropped") {
     Fixture f;
     Bytes frame = f.peer.frame_of(data(1, 100));
     put16(&frame[16], 24);
@@ -71,8 +66,7 @@ TEST_CASE("demux: an IP length shorter than its headers is counted and dropped")
     CHECK(moved + f.lab.count(Counter::rx_runt) - runts == 1);
 }
 
-TEST_CASE("demux: a TCP header length out of range is counted and dropped")
-{
+TEST_CASE("demux: a TCP header length out of range is counted and dropped") {
     Fixture f;
     for (uint8_t words : {0, 4, 15}) {
         Bytes frame = f.peer.frame_of(data(1, 8));
@@ -82,24 +76,21 @@ TEST_CASE("demux: a TCP header length out of range is counted and dropped")
     }
 }
 
-TEST_CASE("demux: a wrong IP checksum is counted and dropped")
-{
+TEST_CASE("demux: a wrong IP checksum is counted and dropped") {
     Fixture f;
     Bytes frame = f.peer.frame_of(data(1, 100));
     frame[14 + 8] ^= 1;
     CHECK(f.dropped(frame, Counter::rx_bad_ip_checksum) == 1);
 }
 
-TEST_CASE("demux: a wrong TCP checksum is counted and dropped")
-{
+TEST_CASE("demux: a wrong TCP checksum is counted and dropped") {
     Fixture f;
     Bytes frame = f.peer.frame_of(data(1, 100));
     frame[frame.size() - 1] ^= 1;
     CHECK(f.dropped(frame, Counter::rx_bad_tcp_checksum) == 1);
 }
 
-TEST_CASE("demux: padding behind the IP packet is ignored")
-{
+TEST_CASE("demux: padding behind the IP packet is ignored") {
     Fixture f;
     Bytes frame = f.peer.frame_of(data(1, 4));
     frame.resize(frame.size() + 12, 0xee);
@@ -108,8 +99,7 @@ TEST_CASE("demux: padding behind the IP packet is ignored")
     CHECK(f.sock.recv() == 4);
 }
 
-TEST_CASE("demux: single bit errors anywhere in the packet deliver no wrong byte")
-{
+TEST_CASE("demux: single bit errors anywhere in the packet deliver no wrong byte") {
     Fixture f;
     Bytes whole = f.peer.frame_of(data(1, 50));
     for (size_t bit = 14 * 8; bit < whole.size() * 8; bit++) {
@@ -122,8 +112,7 @@ TEST_CASE("demux: single bit errors anywhere in the packet deliver no wrong byte
     CHECK(f.sock.established());
 }
 
-TEST_CASE("demux: ARP, ICMP, UDP and IPv6 go to the OS stack unchanged")
-{
+TEST_CASE("demux: ARP, ICMP, UDP and IPv6 go to the OS stack unchanged") {
     Lab lab;
     Bytes icmp = {8, 0, 0xf7, 0xff, 0, 0, 0, 0};
     Bytes udp = {0, 53, 0, 53, 0, 12, 0, 0, 'e', 't', 'a', '!'};
@@ -143,8 +132,7 @@ TEST_CASE("demux: ARP, ICMP, UDP and IPv6 go to the OS stack unchanged")
     CHECK(lab.count(Counter::raw_to_os) == 4);
 }
 
-TEST_CASE("demux: IP fragments go to the OS stack, first and later ones")
-{
+TEST_CASE("demux: IP fragments go to the OS stack, first and later ones") {
     Fixture f;
     for (uint16_t field : {uint16_t{0x2000}, uint16_t{0x0010}, uint16_t{0x2010}}) {
         Bytes frame = f.peer.frame_of(data(1, 64));
@@ -157,8 +145,7 @@ TEST_CASE("demux: IP fragments go to the OS stack, first and later ones")
     }
 }
 
-TEST_CASE("demux: TCP to an address that is not ours goes to the OS stack")
-{
+TEST_CASE("demux: TCP to an address that is not ours goes to the OS stack") {
     Lab lab;
     lab.listen();
     Peer peer(lab, 40000, 80);
@@ -171,8 +158,7 @@ TEST_CASE("demux: TCP to an address that is not ours goes to the OS stack")
     peer.expect_nothing();
 }
 
-TEST_CASE("demux: IP options do not hide a segment: it is served or goes to the OS stack")
-{
+TEST_CASE("demux: IP options do not hide a segment: it is served or goes to the OS stack") {
     Fixture f;
     Bytes frame = f.peer.frame_of(data(1, 40));
     frame.insert(frame.begin() + 34, {1, 1, 1, 0});
@@ -184,8 +170,7 @@ TEST_CASE("demux: IP options do not hide a segment: it is served or goes to the 
     CHECK(f.sock.readable() + f.lab.host.take_raw_rx().size() * 40 == 40);
 }
 
-TEST_CASE("demux: frames of the OS stack reach the wire unchanged and in order")
-{
+TEST_CASE("demux: frames of the OS stack reach the wire unchanged and in order") {
     Lab lab;
     std::vector<Bytes> frames;
     for (uint8_t i = 0; i < 100; i++) {
@@ -198,21 +183,20 @@ TEST_CASE("demux: frames of the OS stack reach the wire unchanged and in order")
     CHECK(lab.count(Counter::raw_from_os) == 100);
 }
 
-TEST_CASE("demux: frames of the OS stack wait while the port is full")
-{
+TEST_CASE("demux: frames of the OS stack wait while the port is full") {
     Lab lab;
     lab.host.port().set_tx_room(3);
     std::vector<Bytes> frames;
     for (uint8_t i = 0; i < 50; i++) {
-        frames.push_back(encode_ip(kPeerMac, kHostMac, kHostAddr, kPeerAddr, kProtoUdp, Bytes(20, i)));
+        frames.push_back(
+            encode_ip(kPeerMac, kHostMac, kHostAddr, kPeerAddr, kProtoUdp, Bytes(20, i)));
         REQUIRE(lab.host.put_raw_tx(frames.back()));
     }
     lab.settle();
     CHECK(lab.others == frames);
 }
 
-TEST_CASE("demux: a full ring towards the OS stack drops, counts and goes on")
-{
+TEST_CASE("demux: a full ring towards the OS stack drops, counts and goes on") {
     Lab lab;
     Bytes arp = encode_arp_request(kPeerMac, kPeerAddr, kHostAddr);
     for (uint32_t i = 0; i < ETA_RAW_DEPTH + 50; i++)
@@ -225,8 +209,7 @@ TEST_CASE("demux: a full ring towards the OS stack drops, counts and goes on")
     CHECK(lab.host.take_raw_rx().size() == 1);
 }
 
-TEST_CASE("demux: random frames hurt nobody")
-{
+TEST_CASE("demux: random frames hurt nobody") {
     Fixture f;
     eta::fw::Rng rng(42);
     Bytes whole = f.peer.frame_of(data(1, 200).ts().sack(5, 10));
@@ -237,7 +220,8 @@ TEST_CASE("demux: random frames hurt nobody")
             frame[12 + rng.below(64)] = static_cast<uint8_t>(rng.next());
         frame.resize(1 + rng.below(static_cast<uint32_t>(frame.size())));
         if (rng.below(2) && frame.size() >= 54 && (frame[14] & 15) >= 5 &&
-            get16(&frame[16]) >= 40 + (frame[14] & 15) * 4u && get16(&frame[16]) + 14u <= frame.size())
+            get16(&frame[16]) >= 40 + (frame[14] & 15) * 4u &&
+            get16(&frame[16]) + 14u <= frame.size())
             fix_checksums(frame);
         f.lab.inject(frame);
         if (i % 64 == 0) {

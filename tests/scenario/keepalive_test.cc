@@ -12,8 +12,7 @@ namespace {
 constexpr uint64_t kHours = 3600 * kSec;
 }
 
-TEST_CASE("keepalive: an idle connection is probed only if the program asked for it")
-{
+TEST_CASE("keepalive: an idle connection is probed only if the program asked for it") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -21,8 +20,7 @@ TEST_CASE("keepalive: an idle connection is probed only if the program asked for
     CHECK(sock.established());
 }
 
-TEST_CASE("keepalive: probes are outside the window and an answer keeps the connection")
-{
+TEST_CASE("keepalive: probes are outside the window and an answer keeps the connection") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -36,8 +34,7 @@ TEST_CASE("keepalive: probes are outside the window and an answer keeps the conn
     CHECK(sock.established());
 }
 
-TEST_CASE("keepalive: a peer that is gone ends in ETIMEDOUT")
-{
+TEST_CASE("keepalive: a peer that is gone ends in ETIMEDOUT") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -47,8 +44,7 @@ TEST_CASE("keepalive: a peer that is gone ends in ETIMEDOUT")
     CHECK(peer.waiting() >= 3);
 }
 
-TEST_CASE("keepalive: the engine answers the peer's probes")
-{
+TEST_CASE("keepalive: the engine answers the peer's probes") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     lab.accept_from(peer);

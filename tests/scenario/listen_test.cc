@@ -11,8 +11,7 @@ namespace {
 
 // Sends a SYN and tells who took it.
 enum class Taker { kEngine, kOs, kNobody };
-Taker syn_from(Lab& lab, uint16_t port, uint16_t to)
-{
+Taker syn_from(Lab& lab, uint16_t port, uint16_t to) {
     Peer peer(lab, port, to);
     lab.host.take_raw_rx();
     peer.send(syn().mss(1460));
@@ -25,8 +24,7 @@ Taker syn_from(Lab& lab, uint16_t port, uint16_t to)
 
 }  // namespace
 
-TEST_CASE("listen: a SYN to a port without listener goes to the OS stack, unchanged")
-{
+TEST_CASE("listen: a SYN to a port without listener goes to the OS stack, unchanged") {
     Lab lab;
     Peer peer(lab, 40000, 81);
     Bytes f = peer.frame_of(syn().mss(1460));
@@ -38,8 +36,7 @@ TEST_CASE("listen: a SYN to a port without listener goes to the OS stack, unchan
     peer.expect_nothing();
 }
 
-TEST_CASE("listen: a full backlog sends SYNs to the OS stack until the program accepts")
-{
+TEST_CASE("listen: a full backlog sends SYNs to the OS stack until the program accepts") {
     Lab lab;
     Sock& listener = lab.listen(80, 2, 16);
     Peer a(lab, 40000, 80), b(lab, 40001, 80);
@@ -52,8 +49,7 @@ TEST_CASE("listen: a full backlog sends SYNs to the OS stack until the program a
     CHECK(syn_from(lab, 40003, 80) == Taker::kEngine);
 }
 
-TEST_CASE("listen: without a child DTI SYNs go to the OS stack")
-{
+TEST_CASE("listen: without a child DTI SYNs go to the OS stack") {
     Lab lab;
     lab.listen(80, 64, 1);
     Peer a(lab, 40000, 80);
@@ -63,8 +59,7 @@ TEST_CASE("listen: without a child DTI SYNs go to the OS stack")
     CHECK(syn_from(lab, 40001, 80) == Taker::kOs);
 }
 
-TEST_CASE("listen: later segments of a connection the OS stack took go there as well")
-{
+TEST_CASE("listen: later segments of a connection the OS stack took go there as well") {
     Lab lab;
     lab.listen(80, 64, 1);
     Peer a(lab, 40000, 80), b(lab, 40001, 80);
@@ -81,8 +76,7 @@ TEST_CASE("listen: later segments of a connection the OS stack took go there as 
     b.expect_nothing();
 }
 
-TEST_CASE("listen: connections wait in the order in which their handshakes ended")
-{
+TEST_CASE("listen: connections wait in the order in which their handshakes ended") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer a(lab, 40000, 80), b(lab, 40001, 80);
@@ -94,8 +88,7 @@ TEST_CASE("listen: connections wait in the order in which their handshakes ended
     CHECK(listener.accept()->remote_port() == 40000);
 }
 
-TEST_CASE("listen: replicas of a listener take turns")
-{
+TEST_CASE("listen: replicas of a listener take turns") {
     Lab lab;
     Program& second = lab.host.start();
     Sock& one = lab.listen();
@@ -114,8 +107,7 @@ TEST_CASE("listen: replicas of a listener take turns")
     CHECK(other == 4);
 }
 
-TEST_CASE("listen: a paused replica takes no connection")
-{
+TEST_CASE("listen: a paused replica takes no connection") {
     Lab lab;
     Program& second = lab.host.start();
     Sock& one = lab.listen();
@@ -133,8 +125,7 @@ TEST_CASE("listen: a paused replica takes no connection")
     CHECK(other == 4);
 }
 
-TEST_CASE("listen: with all replicas paused SYNs go to the OS stack")
-{
+TEST_CASE("listen: with all replicas paused SYNs go to the OS stack") {
     Lab lab;
     Sock& one = lab.listen();
     one.control(ETA_CTL_PAUSED);
@@ -145,8 +136,7 @@ TEST_CASE("listen: with all replicas paused SYNs go to the OS stack")
     CHECK(syn_from(lab, 40001, 80) == Taker::kEngine);
 }
 
-TEST_CASE("listen: a listener on an address takes precedence over one on any address")
-{
+TEST_CASE("listen: a listener on an address takes precedence over one on any address") {
     Lab lab;
     Program& second = lab.host.start();
     Sock& any = lab.listen();
@@ -160,8 +150,7 @@ TEST_CASE("listen: a listener on an address takes precedence over one on any add
     CHECK(exact.accept());
 }
 
-TEST_CASE("listen: a child DTI is used again after its connection ended")
-{
+TEST_CASE("listen: a child DTI is used again after its connection ended") {
     Lab lab;
     Sock& listener = lab.listen(80, 8, 2);
     for (uint16_t i = 0; i < 200; i++) {
@@ -184,8 +173,7 @@ TEST_CASE("listen: a child DTI is used again after its connection ended")
     CHECK(lab.host.rx_buffers_in_use() == 0);
 }
 
-TEST_CASE("listen: after unlisten SYNs go to the OS stack")
-{
+TEST_CASE("listen: after unlisten SYNs go to the OS stack") {
     Lab lab;
     Sock& listener = lab.listen();
     CHECK(syn_from(lab, 40000, 80) == Taker::kEngine);
@@ -194,8 +182,7 @@ TEST_CASE("listen: after unlisten SYNs go to the OS stack")
     CHECK(syn_from(lab, 40001, 80) == Taker::kOs);
 }
 
-TEST_CASE("listen: a connection accepted before unlisten goes on")
-{
+TEST_CASE("listen: a connection accepted before unlisten goes on") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -207,8 +194,7 @@ TEST_CASE("listen: a connection accepted before unlisten goes on")
     CHECK(sock->recv() == 100);
 }
 
-TEST_CASE("listen: connections nobody accepted are reset when the listener goes")
-{
+TEST_CASE("listen: connections nobody accepted are reset when the listener goes") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -222,8 +208,7 @@ TEST_CASE("listen: connections nobody accepted are reset when the listener goes"
     CHECK((all.back().flags & (kR | kF)));
 }
 
-TEST_CASE("listen: the same port can be listened on again")
-{
+TEST_CASE("listen: the same port can be listened on again") {
     Lab lab;
     for (int i = 0; i < 100; i++) {
         Sock& listener = lab.listen();
@@ -233,8 +218,7 @@ TEST_CASE("listen: the same port can be listened on again")
     }
 }
 
-TEST_CASE("listen: a SYN flood cannot exhaust children for ever")
-{
+TEST_CASE("listen: a SYN flood cannot exhaust children for ever") {
     Lab lab;
     Sock& listener = lab.listen(80, 64, 4);
     for (uint16_t i = 0; i < 64; i++)

@@ -15,8 +15,7 @@ struct Pair {
     Sock& server;
 };
 
-Pair local_pair(Lab& lab, uint32_t addr)
-{
+Pair local_pair(Lab& lab, uint32_t addr) {
     Sock& listener = lab.listen(7000);
     Program& other = lab.host.start();
     Sock& client = other.connect(addr, 7000);
@@ -29,8 +28,7 @@ Pair local_pair(Lab& lab, uint32_t addr)
 }
 
 // Moves `bytes` from one to the other. Virtual time may pass.
-uint64_t transfer(Lab& lab, Sock& from, Sock& to, uint64_t bytes)
-{
+uint64_t transfer(Lab& lab, Sock& from, Sock& to, uint64_t bytes) {
     uint64_t sent = 0, got = 0;
     for (int i = 0; i < 100000 && got < bytes; i++) {
         sent += from.send(bytes - sent);
@@ -45,8 +43,7 @@ uint64_t transfer(Lab& lab, Sock& from, Sock& to, uint64_t bytes)
 
 }  // namespace
 
-TEST_CASE("local: connect on the port's own address reaches a program of this accelerator")
-{
+TEST_CASE("local: connect on the port's own address reaches a program of this accelerator") {
     Lab lab;
     Pair p = local_pair(lab, kHostAddr);
     CHECK(p.client.remote_addr() == kHostAddr);
@@ -55,8 +52,7 @@ TEST_CASE("local: connect on the port's own address reaches a program of this ac
     CHECK(lab.host.port().tx_frames == 0);
 }
 
-TEST_CASE("local: connect on 127.0.0.1 reaches a program of this accelerator")
-{
+TEST_CASE("local: connect on 127.0.0.1 reaches a program of this accelerator") {
     Lab lab;
     Pair p = local_pair(lab, kLoopback);
     CHECK(p.client.remote_addr() == kLoopback);
@@ -64,8 +60,7 @@ TEST_CASE("local: connect on 127.0.0.1 reaches a program of this accelerator")
     CHECK(lab.host.port().tx_frames == 0);
 }
 
-TEST_CASE("local: echo")
-{
+TEST_CASE("local: echo") {
     Lab lab;
     Pair p = local_pair(lab, kLoopback);
     for (int i = 1; i < 200; i++) {
@@ -79,16 +74,14 @@ TEST_CASE("local: echo")
     CHECK(lab.host.port().tx_frames == 0);
 }
 
-TEST_CASE("local: a large transfer both ways is exact")
-{
+TEST_CASE("local: a large transfer both ways is exact") {
     Lab lab;
     Pair p = local_pair(lab, kLoopback);
     CHECK(transfer(lab, p.client, p.server, 5'000'000) == 5'000'000);
     CHECK(transfer(lab, p.server, p.client, 5'000'000) == 5'000'000);
 }
 
-TEST_CASE("local: close reaches the other end and both DTIs come back")
-{
+TEST_CASE("local: close reaches the other end and both DTIs come back") {
     Lab lab;
     Pair p = local_pair(lab, kLoopback);
     p.client.send(100);
@@ -102,8 +95,7 @@ TEST_CASE("local: close reaches the other end and both DTIs come back")
     CHECK(lab.host.contexts_in_use() == 0);
 }
 
-TEST_CASE("local: abort resets the other end")
-{
+TEST_CASE("local: abort resets the other end") {
     Lab lab;
     Pair p = local_pair(lab, kLoopback);
     p.client.abort();
@@ -112,8 +104,7 @@ TEST_CASE("local: abort resets the other end")
     CHECK(p.server.err() == ECONNRESET);
 }
 
-TEST_CASE("local: a reader that stops does not lose bytes")
-{
+TEST_CASE("local: a reader that stops does not lose bytes") {
     Lab lab;
     Pair p = local_pair(lab, kLoopback);
     uint64_t sent = p.client.send(4'000'000);
@@ -127,8 +118,7 @@ TEST_CASE("local: a reader that stops does not lose bytes")
     CHECK(got == sent);
 }
 
-TEST_CASE("local: no listener there means the OS stack")
-{
+TEST_CASE("local: no listener there means the OS stack") {
     Lab lab;
     for (uint32_t addr : {kLoopback, kHostAddr}) {
         Sock& s = lab.app.connect(addr, 7001);
@@ -140,8 +130,7 @@ TEST_CASE("local: no listener there means the OS stack")
     }
 }
 
-TEST_CASE("local: a listener without children means the OS stack")
-{
+TEST_CASE("local: a listener without children means the OS stack") {
     Lab lab;
     Sock& listener = lab.listen(7000, 64, 16);
     listener.control(ETA_CTL_PAUSED);
@@ -152,8 +141,7 @@ TEST_CASE("local: a listener without children means the OS stack")
     CHECK(s.err() == ETA_ERR_USE_OS);
 }
 
-TEST_CASE("local: a program can talk to itself")
-{
+TEST_CASE("local: a program can talk to itself") {
     Lab lab;
     Sock& listener = lab.listen(7000);
     Sock& client = lab.app.connect(kLoopback, 7000);
@@ -163,8 +151,7 @@ TEST_CASE("local: a program can talk to itself")
     CHECK(transfer(lab, client, *server, 100'000) == 100'000);
 }
 
-TEST_CASE("local: many connections at once")
-{
+TEST_CASE("local: many connections at once") {
     Lab lab;
     Sock& listener = lab.listen(7000, 256, 64);
     Program& other = lab.host.start();
@@ -193,8 +180,7 @@ TEST_CASE("local: many connections at once")
     CHECK(lab.host.rx_buffers_in_use() == 0);
 }
 
-TEST_CASE("local: the other program killed in mid-transfer is noticed")
-{
+TEST_CASE("local: the other program killed in mid-transfer is noticed") {
     Lab lab;
     Sock& listener = lab.listen(7000);
     Program& other = lab.host.start();

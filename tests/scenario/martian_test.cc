@@ -14,8 +14,7 @@ constexpr uint32_t kLocalhost = 0x7f000001;
 constexpr size_t kSource = 14 + 12;
 constexpr size_t kDestination = 14 + 16;
 
-Bytes with_address(Bytes frame, size_t at, uint32_t addr)
-{
+Bytes with_address(Bytes frame, size_t at, uint32_t addr) {
     put32(&frame[at], addr);
     fix_checksums(frame);
     return frame;
@@ -23,8 +22,7 @@ Bytes with_address(Bytes frame, size_t at, uint32_t addr)
 
 }  // namespace
 
-TEST_CASE("martian: a SYN from an own, loopback, multicast or zero address is dropped")
-{
+TEST_CASE("martian: a SYN from an own, loopback, multicast or zero address is dropped") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -43,8 +41,7 @@ TEST_CASE("martian: a SYN from an own, loopback, multicast or zero address is dr
     CHECK(listener.try_accept() == nullptr);
 }
 
-TEST_CASE("martian: a connection between programs takes nothing from the wire")
-{
+TEST_CASE("martian: a connection between programs takes nothing from the wire") {
     Lab lab;
     Sock& listener = lab.listen(7000);
     Sock& client = lab.host.start().connect(kHostAddr, 7000);

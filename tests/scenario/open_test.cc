@@ -8,8 +8,7 @@
 
 using namespace eta::test;
 
-TEST_CASE("open: passive open completes the handshake and tells the program")
-{
+TEST_CASE("open: passive open completes the handshake and tells the program") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -27,8 +26,7 @@ TEST_CASE("open: passive open completes the handshake and tells the program")
     CHECK(sock->local_addr() == kHostAddr);
 }
 
-TEST_CASE("open: data in the segment that ends the handshake is delivered")
-{
+TEST_CASE("open: data in the segment that ends the handshake is delivered") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -39,8 +37,7 @@ TEST_CASE("open: data in the segment that ends the handshake is delivered")
     CHECK(sock->recv() == 100);
 }
 
-TEST_CASE("open: active open sends a SYN and ends with an ACK")
-{
+TEST_CASE("open: active open sends a SYN and ends with an ACK") {
     Lab lab;
     Sock& sock = lab.app.connect(kPeerAddr, 9000);
     Peer peer(lab, 9000, 0);
@@ -57,8 +54,7 @@ TEST_CASE("open: active open sends a SYN and ends with an ACK")
     CHECK(sock.err() == 0);
 }
 
-TEST_CASE("open: simultaneous open ends established on both sides")
-{
+TEST_CASE("open: simultaneous open ends established on both sides") {
     Lab lab;
     Sock& sock = lab.app.connect(kPeerAddr, 9000);
     Peer peer(lab, 9000, 0);
@@ -73,8 +69,7 @@ TEST_CASE("open: simultaneous open ends established on both sides")
     CHECK(sock.recv() == 50);
 }
 
-TEST_CASE("open: simultaneous open completes with a plain ACK too")
-{
+TEST_CASE("open: simultaneous open completes with a plain ACK too") {
     Lab lab;
     Sock& sock = lab.app.connect(kPeerAddr, 9000);
     Peer peer(lab, 9000, 0);
@@ -86,8 +81,7 @@ TEST_CASE("open: simultaneous open completes with a plain ACK too")
     CHECK(sock.established());
 }
 
-TEST_CASE("open: a SYN without answer is sent again, then the program gets ETIMEDOUT")
-{
+TEST_CASE("open: a SYN without answer is sent again, then the program gets ETIMEDOUT") {
     Lab lab;
     Sock& sock = lab.app.connect(kPeerAddr, 9000);
     Peer peer(lab, 9000, 0);
@@ -107,8 +101,7 @@ TEST_CASE("open: a SYN without answer is sent again, then the program gets ETIME
     CHECK(peer.waiting() <= 10);
 }
 
-TEST_CASE("open: a SYN-ACK without answer is sent again and given up")
-{
+TEST_CASE("open: a SYN-ACK without answer is sent again and given up") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -122,8 +115,7 @@ TEST_CASE("open: a SYN-ACK without answer is sent again and given up")
     CHECK(listener.try_accept() == nullptr);
 }
 
-TEST_CASE("open: a repeated SYN is answered by the same SYN-ACK")
-{
+TEST_CASE("open: a repeated SYN is answered by the same SYN-ACK") {
     Lab lab;
     lab.listen();
     Peer peer(lab, 40000, 80);
@@ -133,8 +125,7 @@ TEST_CASE("open: a repeated SYN is answered by the same SYN-ACK")
     peer.expect_within(1500 * kMs, with_flags(kS | kA).seq(0).ack(1));
 }
 
-TEST_CASE("open: RST answers a SYN and the program gets ECONNREFUSED")
-{
+TEST_CASE("open: RST answers a SYN and the program gets ECONNREFUSED") {
     Lab lab;
     Sock& sock = lab.app.connect(kPeerAddr, 9000);
     Peer peer(lab, 9000, 0);
@@ -146,8 +137,7 @@ TEST_CASE("open: RST answers a SYN and the program gets ECONNREFUSED")
     peer.expect_nothing_for(5 * kSec);
 }
 
-TEST_CASE("open: a RST that does not acknowledge the SYN is ignored")
-{
+TEST_CASE("open: a RST that does not acknowledge the SYN is ignored") {
     Lab lab;
     Sock& sock = lab.app.connect(kPeerAddr, 9000);
     Peer peer(lab, 9000, 0);
@@ -158,8 +148,7 @@ TEST_CASE("open: a RST that does not acknowledge the SYN is ignored")
     CHECK(sock.connecting());
 }
 
-TEST_CASE("open: a SYN-ACK for something never sent is answered by RST")
-{
+TEST_CASE("open: a SYN-ACK for something never sent is answered by RST") {
     Lab lab;
     Sock& sock = lab.app.connect(kPeerAddr, 9000);
     Peer peer(lab, 9000, 0);
@@ -169,8 +158,7 @@ TEST_CASE("open: a SYN-ACK for something never sent is answered by RST")
     CHECK(sock.connecting());
 }
 
-TEST_CASE("open: an ACK that is wrong for SYN_RCVD is answered by RST")
-{
+TEST_CASE("open: an ACK that is wrong for SYN_RCVD is answered by RST") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -183,8 +171,7 @@ TEST_CASE("open: an ACK that is wrong for SYN_RCVD is answered by RST")
     CHECK(listener.accept()->established());
 }
 
-TEST_CASE("open: RST in SYN_RCVD gives the child back and says nothing to the program")
-{
+TEST_CASE("open: RST in SYN_RCVD gives the child back and says nothing to the program") {
     Lab lab;
     Sock& listener = lab.listen(80, 8, 1);
     for (uint16_t port = 40000; port < 40003; port++) {
@@ -200,8 +187,7 @@ TEST_CASE("open: RST in SYN_RCVD gives the child back and says nothing to the pr
     CHECK(listener.accept()->established());
 }
 
-TEST_CASE("open: the neighbour is asked for when its MAC is not known")
-{
+TEST_CASE("open: the neighbour is asked for when its MAC is not known") {
     LabOptions options;
     options.know_peer = false;
     Lab lab(options);
@@ -216,8 +202,7 @@ TEST_CASE("open: the neighbour is asked for when its MAC is not known")
     CHECK(sock.established());
 }
 
-TEST_CASE("open: no route through the port sends the program to the OS stack")
-{
+TEST_CASE("open: no route through the port sends the program to the OS stack") {
     Lab lab;
     Sock& sock = lab.app.connect(0xc0000201, 9000);  // 192.0.2.1
     lab.settle();

@@ -9,8 +9,7 @@ using namespace eta::test;
 namespace {
 
 // Size of the first data segment after an open with these options.
-uint32_t first_segment(const Seg& options)
-{
+uint32_t first_segment(const Seg& options) {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, options);
@@ -20,40 +19,33 @@ uint32_t first_segment(const Seg& options)
 
 }  // namespace
 
-TEST_CASE("options: the peer's MSS of 536 is respected")
-{
+TEST_CASE("options: the peer's MSS of 536 is respected") {
     CHECK(first_segment(Seg().mss(536)) == 536);
 }
 
-TEST_CASE("options: the peer's MSS of 1460 is respected")
-{
+TEST_CASE("options: the peer's MSS of 1460 is respected") {
     CHECK(first_segment(Seg().mss(1460)) == 1460);
 }
 
-TEST_CASE("options: without MSS in the SYN segments carry 536 bytes at most")
-{
+TEST_CASE("options: without MSS in the SYN segments carry 536 bytes at most") {
     CHECK(first_segment(Seg()) == 536);
 }
 
-TEST_CASE("options: timestamps take their room from the MSS")
-{
+TEST_CASE("options: timestamps take their room from the MSS") {
     CHECK(first_segment(Seg().mss(1460).ts()) == 1448);
 }
 
-TEST_CASE("options: an MSS of zero does not stop the connection")
-{
+TEST_CASE("options: an MSS of zero does not stop the connection") {
     uint32_t n = first_segment(Seg().mss(0));
     CHECK(n > 0);
     CHECK(n <= 536);
 }
 
-TEST_CASE("options: an MSS larger than the port's MTU allows is not believed")
-{
+TEST_CASE("options: an MSS larger than the port's MTU allows is not believed") {
     CHECK(first_segment(Seg().mss(9000)) == 1460);
 }
 
-TEST_CASE("options: window scale offered by the peer is answered and used")
-{
+TEST_CASE("options: window scale offered by the peer is answered and used") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -72,8 +64,7 @@ TEST_CASE("options: window scale offered by the peer is answered and used")
     CHECK(total >= 1460);
 }
 
-TEST_CASE("options: without window scale in the SYN none is sent and none is applied")
-{
+TEST_CASE("options: without window scale in the SYN none is sent and none is applied") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -90,8 +81,7 @@ TEST_CASE("options: without window scale in the SYN none is sent and none is app
     CHECK(total <= 1600);
 }
 
-TEST_CASE("options: the window in a SYN is never scaled")
-{
+TEST_CASE("options: the window in a SYN is never scaled") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -101,8 +91,7 @@ TEST_CASE("options: the window in a SYN is never scaled")
     (void)listener;
 }
 
-TEST_CASE("options: a window scale above 14 is taken as 14")
-{
+TEST_CASE("options: a window scale above 14 is taken as 14") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     peer.window = 1;
@@ -114,8 +103,7 @@ TEST_CASE("options: a window scale above 14 is taken as 14")
     CHECK(total > 10000);
 }
 
-TEST_CASE("options: timestamps are agreed and echoed")
-{
+TEST_CASE("options: timestamps are agreed and echoed") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -128,8 +116,7 @@ TEST_CASE("options: timestamps are agreed and echoed")
     peer.expect_within(kSec, ack(11).ts_ecr(7020));
 }
 
-TEST_CASE("options: timestamps not offered are not sent")
-{
+TEST_CASE("options: timestamps not offered are not sent") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, Seg().mss(1460));
@@ -137,8 +124,7 @@ TEST_CASE("options: timestamps not offered are not sent")
     peer.expect(data(1, 10).ts(false));
 }
 
-TEST_CASE("options: PAWS drops a segment with an old timestamp and acknowledges")
-{
+TEST_CASE("options: PAWS drops a segment with an old timestamp and acknowledges") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     peer.ts_base = 100000;
@@ -154,8 +140,7 @@ TEST_CASE("options: PAWS drops a segment with an old timestamp and acknowledges"
     CHECK(sock.recv() == 100);
 }
 
-TEST_CASE("options: a segment without timestamp is dropped once timestamps are agreed")
-{
+TEST_CASE("options: a segment without timestamp is dropped once timestamps are agreed") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, usual());
@@ -164,8 +149,7 @@ TEST_CASE("options: a segment without timestamp is dropped once timestamps are a
     CHECK(sock.recv() == 0);
 }
 
-TEST_CASE("options: RST is honoured without a timestamp")
-{
+TEST_CASE("options: RST is honoured without a timestamp") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, usual());
@@ -174,8 +158,7 @@ TEST_CASE("options: RST is honoured without a timestamp")
     CHECK(sock.closed());
 }
 
-TEST_CASE("options: SACK blocks tell of data above a hole, the newest first")
-{
+TEST_CASE("options: SACK blocks tell of data above a hole, the newest first") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, Seg().mss(1460).sack_ok());
@@ -190,8 +173,7 @@ TEST_CASE("options: SACK blocks tell of data above a hole, the newest first")
     CHECK(sock.recv() == 2500);
 }
 
-TEST_CASE("options: no SACK blocks for a peer that did not permit them")
-{
+TEST_CASE("options: no SACK blocks for a peer that did not permit them") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     lab.accept_from(peer, Seg().mss(1460));
@@ -199,8 +181,7 @@ TEST_CASE("options: no SACK blocks for a peer that did not permit them")
     CHECK(peer.expect(ack(1)).sack.empty());
 }
 
-TEST_CASE("options: malformed options are counted and the segment is dropped")
-{
+TEST_CASE("options: malformed options are counted and the segment is dropped") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, Seg().mss(1460));

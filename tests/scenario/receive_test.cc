@@ -6,8 +6,7 @@
 
 using namespace eta::test;
 
-TEST_CASE("receive: data in order reaches the program and is acknowledged")
-{
+TEST_CASE("receive: data in order reaches the program and is acknowledged") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -17,8 +16,7 @@ TEST_CASE("receive: data in order reaches the program and is acknowledged")
     CHECK(sock.recv() == 1460);
 }
 
-TEST_CASE("receive: data out of order waits for the hole and is then delivered at once")
-{
+TEST_CASE("receive: data out of order waits for the hole and is then delivered at once") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -30,8 +28,7 @@ TEST_CASE("receive: data out of order waits for the hole and is then delivered a
     CHECK(sock.recv() == 2000);
 }
 
-TEST_CASE("receive: every segment above a hole is answered by a duplicate ACK")
-{
+TEST_CASE("receive: every segment above a hole is answered by a duplicate ACK") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     lab.accept_from(peer);
@@ -41,8 +38,7 @@ TEST_CASE("receive: every segment above a hole is answered by a duplicate ACK")
     }
 }
 
-TEST_CASE("receive: overlapping segments deliver each byte once")
-{
+TEST_CASE("receive: overlapping segments deliver each byte once") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -56,8 +52,7 @@ TEST_CASE("receive: overlapping segments deliver each byte once")
     CHECK(peer.rcv_nxt == 1);
 }
 
-TEST_CASE("receive: overlaps above a hole are merged")
-{
+TEST_CASE("receive: overlaps above a hole are merged") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, Seg().mss(1460).sack_ok());
@@ -74,8 +69,7 @@ TEST_CASE("receive: overlaps above a hole are merged")
     CHECK(sock.recv() == 3500);
 }
 
-TEST_CASE("receive: a duplicate is acknowledged and not delivered again")
-{
+TEST_CASE("receive: a duplicate is acknowledged and not delivered again") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -86,8 +80,7 @@ TEST_CASE("receive: a duplicate is acknowledged and not delivered again")
     CHECK(sock.recv() == 500);
 }
 
-TEST_CASE("receive: holes are filled in any order")
-{
+TEST_CASE("receive: holes are filled in any order") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -100,8 +93,7 @@ TEST_CASE("receive: holes are filled in any order")
     CHECK(all.back().ack - peer.iss == 4901);
 }
 
-TEST_CASE("receive: more holes than are remembered lose no data for good")
-{
+TEST_CASE("receive: more holes than are remembered lose no data for good") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, Seg().mss(1460).sack_ok());
@@ -117,8 +109,7 @@ TEST_CASE("receive: more holes than are remembered lose no data for good")
     CHECK(got == 20000);
 }
 
-TEST_CASE("receive: data beyond the window is cut off")
-{
+TEST_CASE("receive: data beyond the window is cut off") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, plain());
@@ -139,8 +130,7 @@ TEST_CASE("receive: data beyond the window is cut off")
     CHECK(got >= pos - 1);
 }
 
-TEST_CASE("receive: a segment wholly outside the window is answered by an ACK and dropped")
-{
+TEST_CASE("receive: a segment wholly outside the window is answered by an ACK and dropped") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, plain());
@@ -149,8 +139,7 @@ TEST_CASE("receive: a segment wholly outside the window is answered by an ACK an
     CHECK(sock.recv() == 0);
 }
 
-TEST_CASE("receive: a single segment is acknowledged within 500 ms, not at once")
-{
+TEST_CASE("receive: a single segment is acknowledged within 500 ms, not at once") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     lab.accept_from(peer, plain());
@@ -167,8 +156,7 @@ TEST_CASE("receive: a single segment is acknowledged within 500 ms, not at once"
     CHECK(lab.world.now_us() - start <= 500 * kMs);
 }
 
-TEST_CASE("receive: two full segments are acknowledged at once")
-{
+TEST_CASE("receive: two full segments are acknowledged at once") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     lab.accept_from(peer, plain());
@@ -177,8 +165,7 @@ TEST_CASE("receive: two full segments are acknowledged at once")
     peer.expect(ack(2921));
 }
 
-TEST_CASE("receive: an ACK rides on data of the program")
-{
+TEST_CASE("receive: an ACK rides on data of the program") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, plain());
@@ -192,8 +179,7 @@ TEST_CASE("receive: an ACK rides on data of the program")
     CHECK(all.back().ack - peer.iss == 101);
 }
 
-TEST_CASE("receive: urgent data is delivered in the stream")
-{
+TEST_CASE("receive: urgent data is delivered in the stream") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, plain());
@@ -206,8 +192,7 @@ TEST_CASE("receive: urgent data is delivered in the stream")
     CHECK(sock.recv() == 100);
 }
 
-TEST_CASE("receive: data after the program stopped reading is discarded")
-{
+TEST_CASE("receive: data after the program stopped reading is discarded") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, plain());

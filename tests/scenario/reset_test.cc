@@ -8,8 +8,7 @@
 
 using namespace eta::test;
 
-TEST_CASE("reset: RST at exactly the next sequence number ends the connection")
-{
+TEST_CASE("reset: RST at exactly the next sequence number ends the connection") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -22,8 +21,7 @@ TEST_CASE("reset: RST at exactly the next sequence number ends the connection")
     peer.expect_nothing_for(5 * kSec);
 }
 
-TEST_CASE("reset: RST elsewhere in the window is challenged, not believed (RFC 5961 3.2)")
-{
+TEST_CASE("reset: RST elsewhere in the window is challenged, not believed (RFC 5961 3.2)") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -32,8 +30,7 @@ TEST_CASE("reset: RST elsewhere in the window is challenged, not believed (RFC 5
     CHECK(sock.established());
 }
 
-TEST_CASE("reset: RST outside the window is ignored")
-{
+TEST_CASE("reset: RST outside the window is ignored") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -42,8 +39,7 @@ TEST_CASE("reset: RST outside the window is ignored")
     CHECK(sock.established());
 }
 
-TEST_CASE("reset: SYN in ESTABLISHED is answered by a challenge ACK (RFC 5961 4.2)")
-{
+TEST_CASE("reset: SYN in ESTABLISHED is answered by a challenge ACK (RFC 5961 4.2)") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -52,8 +48,7 @@ TEST_CASE("reset: SYN in ESTABLISHED is answered by a challenge ACK (RFC 5961 4.
     CHECK(sock.established());
 }
 
-TEST_CASE("reset: challenge ACKs are limited in number (RFC 5961 7)")
-{
+TEST_CASE("reset: challenge ACKs are limited in number (RFC 5961 7)") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     lab.accept_from(peer);
@@ -64,8 +59,7 @@ TEST_CASE("reset: challenge ACKs are limited in number (RFC 5961 7)")
     CHECK(peer.take_all().size() < 1500);
 }
 
-TEST_CASE("reset: an ACK of data never sent is answered and ignored (RFC 5961 5.2)")
-{
+TEST_CASE("reset: an ACK of data never sent is answered and ignored (RFC 5961 5.2)") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -77,8 +71,7 @@ TEST_CASE("reset: an ACK of data never sent is answered and ignored (RFC 5961 5.
     CHECK(sock.unacked() == 10);
 }
 
-TEST_CASE("reset: an ACK far in the past is challenged or ignored")
-{
+TEST_CASE("reset: an ACK far in the past is challenged or ignored") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -88,8 +81,7 @@ TEST_CASE("reset: an ACK far in the past is challenged or ignored")
     CHECK(sock.readable() == 0);
 }
 
-TEST_CASE("reset: RST in SYN_RCVD, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, LAST_ACK and CLOSING")
-{
+TEST_CASE("reset: RST in SYN_RCVD, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, LAST_ACK and CLOSING") {
     enum State { kSynRcvd, kFinWait1, kFinWait2, kCloseWait, kLastAck, kClosing };
     for (State state : {kSynRcvd, kFinWait1, kFinWait2, kCloseWait, kLastAck, kClosing}) {
         Lab lab;
@@ -130,8 +122,7 @@ TEST_CASE("reset: RST in SYN_RCVD, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, LAST_ACK 
     }
 }
 
-TEST_CASE("reset: in-window RST that is not exact is challenged in CLOSE_WAIT and FIN_WAIT_2 too")
-{
+TEST_CASE("reset: in-window RST that is not exact is challenged in CLOSE_WAIT and FIN_WAIT_2 too") {
     for (bool close_wait : {true, false}) {
         Lab lab;
         Peer peer(lab, 40000, 80);
@@ -150,8 +141,7 @@ TEST_CASE("reset: in-window RST that is not exact is challenged in CLOSE_WAIT an
     }
 }
 
-TEST_CASE("reset: a stray segment to the port of a listener is answered by RST")
-{
+TEST_CASE("reset: a stray segment to the port of a listener is answered by RST") {
     Lab lab;
     lab.listen();
     Peer peer(lab, 40000, 80);
@@ -160,8 +150,7 @@ TEST_CASE("reset: a stray segment to the port of a listener is answered by RST")
     CHECK(lab.host.take_raw_rx().empty());
 }
 
-TEST_CASE("reset: a stray RST to the port of a listener is dropped")
-{
+TEST_CASE("reset: a stray RST to the port of a listener is dropped") {
     Lab lab;
     lab.listen();
     Peer peer(lab, 40000, 80);
@@ -169,8 +158,7 @@ TEST_CASE("reset: a stray RST to the port of a listener is dropped")
     peer.expect_nothing_for(kSec);
 }
 
-TEST_CASE("reset: bytes received before the RST can still be read or are gone, never wrong")
-{
+TEST_CASE("reset: bytes received before the RST can still be read or are gone, never wrong") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -181,8 +169,7 @@ TEST_CASE("reset: bytes received before the RST can still be read or are gone, n
     CHECK(sock.closed());
 }
 
-TEST_CASE("reset: sending on a reset connection fails with its error once, then EPIPE")
-{
+TEST_CASE("reset: sending on a reset connection fails with its error once, then EPIPE") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -194,8 +181,7 @@ TEST_CASE("reset: sending on a reset connection fails with its error once, then 
     CHECK(sock.send_error() == EPIPE);
 }
 
-TEST_CASE("reset: a segment without ACK in ESTABLISHED is dropped")
-{
+TEST_CASE("reset: a segment without ACK in ESTABLISHED is dropped") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -205,8 +191,7 @@ TEST_CASE("reset: a segment without ACK in ESTABLISHED is dropped")
     CHECK(sock.established());
 }
 
-TEST_CASE("reset: all flags and no flags at once hurt nobody")
-{
+TEST_CASE("reset: all flags and no flags at once hurt nobody") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);

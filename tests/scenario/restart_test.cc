@@ -8,8 +8,7 @@ using namespace eta::test;
 
 namespace {
 
-void restart(Lab& lab, uint64_t down_us = 200 * kMs)
-{
+void restart(Lab& lab, uint64_t down_us = 200 * kMs) {
     lab.host.kill_fw();
     lab.world.run_until(lab.world.now_us() + down_us);
     lab.host.start_fw();
@@ -17,8 +16,7 @@ void restart(Lab& lab, uint64_t down_us = 200 * kMs)
 }
 
 // The new accelerator may acknowledge or repeat things of its own accord.
-void restart(Lab& lab, Peer& peer)
-{
+void restart(Lab& lab, Peer& peer) {
     restart(lab);
     for (auto& t : peer.take_all())
         CHECK_FALSE((t.flags & kR));
@@ -26,8 +24,7 @@ void restart(Lab& lab, Peer& peer)
 
 }  // namespace
 
-TEST_CASE("restart: an idle connection goes on")
-{
+TEST_CASE("restart: an idle connection goes on") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -40,8 +37,7 @@ TEST_CASE("restart: an idle connection goes on")
     peer.expect(data(1, 100).ack(101));
 }
 
-TEST_CASE("restart: bytes in flight are sent again")
-{
+TEST_CASE("restart: bytes in flight are sent again") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -61,8 +57,7 @@ TEST_CASE("restart: bytes in flight are sent again")
     CHECK(got == 5001);
 }
 
-TEST_CASE("restart: bytes published while no accelerator runs are sent later")
-{
+TEST_CASE("restart: bytes published while no accelerator runs are sent later") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -73,8 +68,7 @@ TEST_CASE("restart: bytes published while no accelerator runs are sent later")
     peer.expect_within(5 * kSec, data(1, 1000));
 }
 
-TEST_CASE("restart: data received and not yet read is still there")
-{
+TEST_CASE("restart: data received and not yet read is still there") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -89,8 +83,7 @@ TEST_CASE("restart: data received and not yet read is still there")
     CHECK(lab.host.rx_buffers_in_use() == 0);
 }
 
-TEST_CASE("restart: out-of-order data is kept or asked for again")
-{
+TEST_CASE("restart: out-of-order data is kept or asked for again") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -105,8 +98,7 @@ TEST_CASE("restart: out-of-order data is kept or asked for again")
     CHECK(peer.take_all().back().ack - peer.iss == 2001);
 }
 
-TEST_CASE("restart: listeners and their children go on")
-{
+TEST_CASE("restart: listeners and their children go on") {
     Lab lab;
     Sock& listener = lab.listen();
     restart(lab);
@@ -115,8 +107,7 @@ TEST_CASE("restart: listeners and their children go on")
     CHECK(listener.accept()->established());
 }
 
-TEST_CASE("restart: a connection ready and not yet accepted is accepted afterwards")
-{
+TEST_CASE("restart: a connection ready and not yet accepted is accepted afterwards") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer peer(lab, 40000, 80);
@@ -129,8 +120,7 @@ TEST_CASE("restart: a connection ready and not yet accepted is accepted afterwar
     CHECK(sock->recv() == 10);
 }
 
-TEST_CASE("restart: a handshake under way is finished")
-{
+TEST_CASE("restart: a handshake under way is finished") {
     Lab lab;
     Sock& listener = lab.listen();
     Peer in(lab, 40000, 80);
@@ -148,8 +138,7 @@ TEST_CASE("restart: a handshake under way is finished")
     CHECK(sock.established());
 }
 
-TEST_CASE("restart: the closing sequence is finished")
-{
+TEST_CASE("restart: the closing sequence is finished") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -161,8 +150,7 @@ TEST_CASE("restart: the closing sequence is finished")
     CHECK(lab.host.contexts_in_use() == 0);
 }
 
-TEST_CASE("restart: TIME_WAIT is remembered")
-{
+TEST_CASE("restart: TIME_WAIT is remembered") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -176,8 +164,7 @@ TEST_CASE("restart: TIME_WAIT is remembered")
     peer.expect(ack(2).seq(2));
 }
 
-TEST_CASE("restart: a program killed while no accelerator runs leaves nothing behind")
-{
+TEST_CASE("restart: a program killed while no accelerator runs leaves nothing behind") {
     Lab lab;
     Program& other = lab.host.start();
     Sock& listener = other.listen(81);
@@ -198,8 +185,7 @@ TEST_CASE("restart: a program killed while no accelerator runs leaves nothing be
     CHECK(lab.host.contexts_in_use() == 0);
 }
 
-TEST_CASE("restart: a long transfer survives ten of them, local and over the wire")
-{
+TEST_CASE("restart: a long transfer survives ten of them, local and over the wire") {
     Lab lab;
     Sock& listener = lab.listen(7000);
     Program& other = lab.host.start();
@@ -220,8 +206,7 @@ TEST_CASE("restart: a long transfer survives ten of them, local and over the wir
     CHECK(got == total);
 }
 
-TEST_CASE("restart: a close while no accelerator runs is carried out afterwards")
-{
+TEST_CASE("restart: a close while no accelerator runs is carried out afterwards") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -237,8 +222,7 @@ TEST_CASE("restart: a close while no accelerator runs is carried out afterwards"
     CHECK(lab.host.contexts_in_use() == 0);
 }
 
-TEST_CASE("restart: data and a close while no accelerator runs are carried out afterwards")
-{
+TEST_CASE("restart: data and a close while no accelerator runs are carried out afterwards") {
     Lab lab;
     Peer peer(lab, 9000, 0);
     Sock& sock = lab.connect_to(peer);
@@ -256,8 +240,7 @@ TEST_CASE("restart: data and a close while no accelerator runs are carried out a
     CHECK(peer.rcv_nxt == 302);
 }
 
-TEST_CASE("restart: an abort while no accelerator runs is carried out afterwards")
-{
+TEST_CASE("restart: an abort while no accelerator runs is carried out afterwards") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -268,8 +251,7 @@ TEST_CASE("restart: an abort while no accelerator runs is carried out afterwards
     CHECK(lab.host.contexts_in_use() == 0);
 }
 
-TEST_CASE("restart: a connect while no accelerator runs is carried out afterwards")
-{
+TEST_CASE("restart: a connect while no accelerator runs is carried out afterwards") {
     Lab lab;
     lab.host.kill_fw();
     Sock& sock = lab.app.connect(kPeerAddr, 9000);
@@ -281,8 +263,7 @@ TEST_CASE("restart: a connect while no accelerator runs is carried out afterward
     CHECK(sock.established());
 }
 
-TEST_CASE("restart: a listen while no accelerator runs is carried out afterwards")
-{
+TEST_CASE("restart: a listen while no accelerator runs is carried out afterwards") {
     Lab lab;
     lab.host.kill_fw();
     Sock& listener = lab.app.listen(80);
@@ -293,8 +274,7 @@ TEST_CASE("restart: a listen while no accelerator runs is carried out afterwards
     CHECK(listener.accept()->established());
 }
 
-TEST_CASE("restart: a program that starts while no accelerator runs is served afterwards")
-{
+TEST_CASE("restart: a program that starts while no accelerator runs is served afterwards") {
     Lab lab;
     lab.host.kill_fw();
     Program& other = lab.host.start();

@@ -9,16 +9,14 @@ using namespace eta::test;
 namespace {
 
 // Sends `n` full segments and takes them off the wire.
-Sock& send_segments(Lab& lab, Peer& peer, uint32_t n, const Seg& options)
-{
+Sock& send_segments(Lab& lab, Peer& peer, uint32_t n, const Seg& options) {
     Sock& sock = lab.accept_from(peer, options);
     sock.send(uint64_t{n} * 1460);
     lab.settle();
     return sock;
 }
 
-uint64_t timed_expect(Lab& lab, Peer& peer, const Seg& s)
-{
+uint64_t timed_expect(Lab& lab, Peer& peer, const Seg& s) {
     uint64_t start = lab.world.now_us();
     peer.expect_within(130 * kSec, s);
     return lab.world.now_us() - start;
@@ -26,8 +24,7 @@ uint64_t timed_expect(Lab& lab, Peer& peer, const Seg& s)
 
 }  // namespace
 
-TEST_CASE("retransmit: data without answer is sent again, at doubling intervals")
-{
+TEST_CASE("retransmit: data without answer is sent again, at doubling intervals") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -49,8 +46,7 @@ TEST_CASE("retransmit: data without answer is sent again, at doubling intervals"
     peer.expect_nothing_for(10 * kSec);
 }
 
-TEST_CASE("retransmit: a peer that never answers ends in ETIMEDOUT")
-{
+TEST_CASE("retransmit: a peer that never answers ends in ETIMEDOUT") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -61,8 +57,7 @@ TEST_CASE("retransmit: a peer that never answers ends in ETIMEDOUT")
     CHECK(peer.waiting() <= 20);
 }
 
-TEST_CASE("retransmit: the timeout follows the round-trip time")
-{
+TEST_CASE("retransmit: the timeout follows the round-trip time") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, usual());
@@ -80,8 +75,7 @@ TEST_CASE("retransmit: the timeout follows the round-trip time")
     CHECK(timed_expect(lab, peer, data(201, 10)) >= 600 * kMs);
 }
 
-TEST_CASE("retransmit: an ACK of a retransmission gives no round-trip sample (Karn)")
-{
+TEST_CASE("retransmit: an ACK of a retransmission gives no round-trip sample (Karn)") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -97,8 +91,7 @@ TEST_CASE("retransmit: an ACK of a retransmission gives no round-trip sample (Ka
     CHECK(next * 3 >= backed_off);
 }
 
-TEST_CASE("retransmit: three duplicate ACKs resend the first segment at once")
-{
+TEST_CASE("retransmit: three duplicate ACKs resend the first segment at once") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     send_segments(lab, peer, 5, plain());
@@ -114,8 +107,7 @@ TEST_CASE("retransmit: three duplicate ACKs resend the first segment at once")
     peer.expect_nothing_for(5 * kSec);
 }
 
-TEST_CASE("retransmit: ACKs that change the window are no duplicates")
-{
+TEST_CASE("retransmit: ACKs that change the window are no duplicates") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     send_segments(lab, peer, 5, plain());
@@ -125,8 +117,7 @@ TEST_CASE("retransmit: ACKs that change the window are no duplicates")
     peer.expect_nothing();
 }
 
-TEST_CASE("retransmit: ACKs with data are no duplicates")
-{
+TEST_CASE("retransmit: ACKs with data are no duplicates") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     send_segments(lab, peer, 5, plain());
@@ -137,8 +128,7 @@ TEST_CASE("retransmit: ACKs with data are no duplicates")
         CHECK(t.payload.empty());
 }
 
-TEST_CASE("retransmit: a partial ACK in recovery resends the next hole (NewReno)")
-{
+TEST_CASE("retransmit: a partial ACK in recovery resends the next hole (NewReno)") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     send_segments(lab, peer, 8, plain());
@@ -152,8 +142,7 @@ TEST_CASE("retransmit: a partial ACK in recovery resends the next hole (NewReno)
     peer.expect_nothing_for(5 * kSec);
 }
 
-TEST_CASE("retransmit: recovery halves the window, a timeout starts from one segment")
-{
+TEST_CASE("retransmit: recovery halves the window, a timeout starts from one segment") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -169,8 +158,7 @@ TEST_CASE("retransmit: recovery halves the window, a timeout starts from one seg
     CHECK(n <= 4);
 }
 
-TEST_CASE("retransmit: after a timeout all that is outstanding is sent again as ACKs come")
-{
+TEST_CASE("retransmit: after a timeout all that is outstanding is sent again as ACKs come") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -193,8 +181,7 @@ TEST_CASE("retransmit: after a timeout all that is outstanding is sent again as 
     CHECK(sock.unacked() == 0);
 }
 
-TEST_CASE("retransmit: the peer's SACK is no reason to lose bytes")
-{
+TEST_CASE("retransmit: the peer's SACK is no reason to lose bytes") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = send_segments(lab, peer, 6, Seg().mss(1460).sack_ok());
@@ -208,8 +195,7 @@ TEST_CASE("retransmit: the peer's SACK is no reason to lose bytes")
     peer.expect_nothing_for(5 * kSec);
 }
 
-TEST_CASE("retransmit: bytes added to a sent segment follow it and do not change it")
-{
+TEST_CASE("retransmit: bytes added to a sent segment follow it and do not change it") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -225,8 +211,7 @@ TEST_CASE("retransmit: bytes added to a sent segment follow it and do not change
     CHECK(sock.unacked() == 0);
 }
 
-TEST_CASE("retransmit: an old duplicate ACK moves nothing back")
-{
+TEST_CASE("retransmit: an old duplicate ACK moves nothing back") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);

@@ -8,8 +8,7 @@ using namespace eta::test;
 
 namespace {
 
-uint32_t bytes_of(const std::vector<TcpFrame>& all)
-{
+uint32_t bytes_of(const std::vector<TcpFrame>& all) {
     size_t total = 0;
     for (auto& t : all)
         total += t.payload.size();
@@ -18,8 +17,7 @@ uint32_t bytes_of(const std::vector<TcpFrame>& all)
 
 }  // namespace
 
-TEST_CASE("send: a small write goes out at once on an idle connection")
-{
+TEST_CASE("send: a small write goes out at once on an idle connection") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -28,8 +26,7 @@ TEST_CASE("send: a small write goes out at once on an idle connection")
     CHECK(t.flags & kP);
 }
 
-TEST_CASE("send: Nagle holds a second small write until the first is acknowledged")
-{
+TEST_CASE("send: Nagle holds a second small write until the first is acknowledged") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -42,8 +39,7 @@ TEST_CASE("send: Nagle holds a second small write until the first is acknowledge
     peer.expect(data(11, 50));
 }
 
-TEST_CASE("send: Nagle does not hold a full segment")
-{
+TEST_CASE("send: Nagle does not hold a full segment") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -56,8 +52,7 @@ TEST_CASE("send: Nagle does not hold a full segment")
     peer.expect(data(1471, 40));
 }
 
-TEST_CASE("send: NODELAY sends each small write at once")
-{
+TEST_CASE("send: NODELAY sends each small write at once") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -68,8 +63,7 @@ TEST_CASE("send: NODELAY sends each small write at once")
     }
 }
 
-TEST_CASE("send: setting NODELAY lets go of what Nagle holds")
-{
+TEST_CASE("send: setting NODELAY lets go of what Nagle holds") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -81,8 +75,7 @@ TEST_CASE("send: setting NODELAY lets go of what Nagle holds")
     peer.expect(data(11, 20));
 }
 
-TEST_CASE("send: CORK holds back partial segments until it is taken off")
-{
+TEST_CASE("send: CORK holds back partial segments until it is taken off") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -96,8 +89,7 @@ TEST_CASE("send: CORK holds back partial segments until it is taken off")
     peer.expect(data(1461, 100));
 }
 
-TEST_CASE("send: Nagle does not hold the last bytes before a FIN")
-{
+TEST_CASE("send: Nagle does not hold the last bytes before a FIN") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -108,8 +100,7 @@ TEST_CASE("send: Nagle does not hold the last bytes before a FIN")
     peer.expect(with_flags(kA | kF).seq(11).len(20));
 }
 
-TEST_CASE("send: the initial window is ten segments")
-{
+TEST_CASE("send: the initial window is ten segments") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -117,8 +108,7 @@ TEST_CASE("send: the initial window is ten segments")
     CHECK(bytes_of(peer.take_all()) == 14600);
 }
 
-TEST_CASE("send: slow start grows the window by what is acknowledged")
-{
+TEST_CASE("send: slow start grows the window by what is acknowledged") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, Seg().mss(1460).wscale(7));
@@ -130,8 +120,7 @@ TEST_CASE("send: slow start grows the window by what is acknowledged")
     }
 }
 
-TEST_CASE("send: large writes become large segments when the port can segment")
-{
+TEST_CASE("send: large writes become large segments when the port can segment") {
     LabOptions options;
     options.tso_max = 65536;
     options.csum_offload = true;
@@ -145,8 +134,7 @@ TEST_CASE("send: large writes become large segments when the port can segment")
         CHECK(t.payload.size() <= 1460);
 }
 
-TEST_CASE("send: checksums are right with and without checksum offload")
-{
+TEST_CASE("send: checksums are right with and without checksum offload") {
     for (bool offload : {false, true}) {
         LabOptions options;
         options.csum_offload = offload;
@@ -162,8 +150,7 @@ TEST_CASE("send: checksums are right with and without checksum offload")
     }
 }
 
-TEST_CASE("send: a full port delays frames and loses none")
-{
+TEST_CASE("send: a full port delays frames and loses none") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -173,8 +160,7 @@ TEST_CASE("send: a full port delays frames and loses none")
     CHECK(peer.rcv_nxt == 14601);
 }
 
-TEST_CASE("send: bytes of many small writes share segments")
-{
+TEST_CASE("send: bytes of many small writes share segments") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -190,8 +176,7 @@ TEST_CASE("send: bytes of many small writes share segments")
     CHECK(all.size() <= 7);
 }
 
-TEST_CASE("send: sending more than is allowed to be unacknowledged pushes back")
-{
+TEST_CASE("send: sending more than is allowed to be unacknowledged pushes back") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     peer.window = 0;
@@ -203,8 +188,7 @@ TEST_CASE("send: sending more than is allowed to be unacknowledged pushes back")
     CHECK(sock.established());
 }
 
-TEST_CASE("send: room is announced to a program that waits for it")
-{
+TEST_CASE("send: room is announced to a program that waits for it") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer, Seg().mss(1460).wscale(7));

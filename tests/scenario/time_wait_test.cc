@@ -9,8 +9,7 @@ using namespace eta::test;
 namespace {
 
 // The engine closes first; both FINs are acknowledged.
-void into_time_wait(Lab& lab, Peer& peer, Sock& sock)
-{
+void into_time_wait(Lab& lab, Peer& peer, Sock& sock) {
     sock.close();
     peer.expect(fin_ack().seq(1).ack(1));
     peer.send(fin_ack().seq(1).ack(2));
@@ -21,15 +20,13 @@ void into_time_wait(Lab& lab, Peer& peer, Sock& sock)
 
 }  // namespace
 
-TEST_CASE("time_wait: the side that closes first waits, without holding a DTI")
-{
+TEST_CASE("time_wait: the side that closes first waits, without holding a DTI") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     into_time_wait(lab, peer, lab.accept_from(peer));
 }
 
-TEST_CASE("time_wait: the side that closes second does not wait")
-{
+TEST_CASE("time_wait: the side that closes second does not wait") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -43,8 +40,7 @@ TEST_CASE("time_wait: the side that closes second does not wait")
     CHECK(lab.host.time_waits() == 0);
 }
 
-TEST_CASE("time_wait: a repeated FIN is acknowledged again")
-{
+TEST_CASE("time_wait: a repeated FIN is acknowledged again") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     into_time_wait(lab, peer, lab.accept_from(peer));
@@ -52,16 +48,14 @@ TEST_CASE("time_wait: a repeated FIN is acknowledged again")
     peer.expect(ack(2).seq(2));
 }
 
-TEST_CASE("time_wait: ends after a bounded time")
-{
+TEST_CASE("time_wait: ends after a bounded time") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     into_time_wait(lab, peer, lab.accept_from(peer));
     CHECK(lab.advance_until(250 * kSec, [&] { return lab.host.time_waits() == 0; }));
 }
 
-TEST_CASE("time_wait: a SYN with a newer sequence number opens a new connection")
-{
+TEST_CASE("time_wait: a SYN with a newer sequence number opens a new connection") {
     Lab lab;
     Sock& listener = lab.listen();
     {
@@ -78,8 +72,7 @@ TEST_CASE("time_wait: a SYN with a newer sequence number opens a new connection"
     CHECK(sock->recv() == 10);
 }
 
-TEST_CASE("time_wait: a SYN with a newer timestamp opens a new connection")
-{
+TEST_CASE("time_wait: a SYN with a newer timestamp opens a new connection") {
     Lab lab;
     Sock& listener = lab.listen();
     {
@@ -96,8 +89,7 @@ TEST_CASE("time_wait: a SYN with a newer timestamp opens a new connection")
     again.expect(syn_ack());
 }
 
-TEST_CASE("time_wait: an old SYN is answered by an ACK only")
-{
+TEST_CASE("time_wait: an old SYN is answered by an ACK only") {
     Lab lab;
     Sock& listener = lab.listen();
     {
@@ -113,8 +105,7 @@ TEST_CASE("time_wait: an old SYN is answered by an ACK only")
     CHECK(lab.host.time_waits() == 1);
 }
 
-TEST_CASE("time_wait: RST does not shorten it (RFC 1337)")
-{
+TEST_CASE("time_wait: RST does not shorten it (RFC 1337)") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     into_time_wait(lab, peer, lab.accept_from(peer));
@@ -123,8 +114,7 @@ TEST_CASE("time_wait: RST does not shorten it (RFC 1337)")
     CHECK(lab.host.time_waits() == 1);
 }
 
-TEST_CASE("time_wait: an active open does not take a port that still waits")
-{
+TEST_CASE("time_wait: an active open does not take a port that still waits") {
     Lab lab;
     Peer peer(lab, 9000, 0);
     Sock& sock = lab.connect_to(peer);

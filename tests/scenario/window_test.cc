@@ -9,8 +9,7 @@ using namespace eta::test;
 namespace {
 
 // Fills the engine's receive window until it is closed; returns the next position to send.
-uint32_t fill_window(Lab& lab, Peer& peer)
-{
+uint32_t fill_window(Lab& lab, Peer& peer) {
     uint32_t pos = 1;
     for (int i = 0; i < 4000; i++) {
         TcpFrame last = [&] {
@@ -38,8 +37,7 @@ uint32_t fill_window(Lab& lab, Peer& peer)
 
 }  // namespace
 
-TEST_CASE("window: sending stops at the edge of the peer's window")
-{
+TEST_CASE("window: sending stops at the edge of the peer's window") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     peer.window = 3000;
@@ -55,8 +53,7 @@ TEST_CASE("window: sending stops at the edge of the peer's window")
     peer.expect_nothing();
 }
 
-TEST_CASE("window: a closed window is probed, ever more slowly, and reopened")
-{
+TEST_CASE("window: a closed window is probed, ever more slowly, and reopened") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     peer.window = 1460;
@@ -89,8 +86,7 @@ TEST_CASE("window: a closed window is probed, ever more slowly, and reopened")
     CHECK(peer.rcv_nxt == 5001);
 }
 
-TEST_CASE("window: probing goes on as long as the peer answers")
-{
+TEST_CASE("window: probing goes on as long as the peer answers") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     peer.window = 0;
@@ -105,8 +101,7 @@ TEST_CASE("window: probing goes on as long as the peer answers")
     CHECK(sock.established());
 }
 
-TEST_CASE("window: the window closes when the program does not read and reopens when it does")
-{
+TEST_CASE("window: the window closes when the program does not read and reopens when it does") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -120,8 +115,7 @@ TEST_CASE("window: the window closes when the program does not read and reopens 
     CHECK(sock.recv() == 1000);
 }
 
-TEST_CASE("window: a probe into the engine's closed window is acknowledged")
-{
+TEST_CASE("window: a probe into the engine's closed window is acknowledged") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -132,8 +126,7 @@ TEST_CASE("window: a probe into the engine's closed window is acknowledged")
     CHECK(sock.established());
 }
 
-TEST_CASE("window: small reads do not open silly windows")
-{
+TEST_CASE("window: small reads do not open silly windows") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     Sock& sock = lab.accept_from(peer);
@@ -150,8 +143,7 @@ TEST_CASE("window: small reads do not open silly windows")
     CHECK(read == 500);
 }
 
-TEST_CASE("window: the right edge offered never moves back")
-{
+TEST_CASE("window: the right edge offered never moves back") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     lab.accept_from(peer);
@@ -169,8 +161,7 @@ TEST_CASE("window: the right edge offered never moves back")
     }
 }
 
-TEST_CASE("window: a silly window of the peer is not filled at once")
-{
+TEST_CASE("window: a silly window of the peer is not filled at once") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     peer.window = 4000;
@@ -187,8 +178,7 @@ TEST_CASE("window: a silly window of the peer is not filled at once")
     peer.expect_within(5 * kSec, Seg());
 }
 
-TEST_CASE("window: a peer that shrinks its window is survived")
-{
+TEST_CASE("window: a peer that shrinks its window is survived") {
     Lab lab;
     Peer peer(lab, 40000, 80);
     peer.window = 10000;

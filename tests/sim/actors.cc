@@ -12,12 +12,13 @@ namespace eta::sim {
 
 namespace {
 
-uint64_t key_of(const Spec& s, bool to_server) { return 2 * uint64_t{s.id} + to_server + 1000; }
+uint64_t key_of(const Spec& s, bool to_server) {
+    return 2 * uint64_t{s.id} + to_server + 1000;
+}
 
 }  // namespace
 
-Actor::Actor(Run& run, test::SimHost& host, bool server) : run_(run), host_(host), server_(server)
-{
+Actor::Actor(Run& run, test::SimHost& host, bool server) : run_(run), host_(host), server_(server) {
     test::ProgramOptions options;
     options.name = server ? "server" : "client";
     program_ = &host.start(options);
@@ -29,24 +30,23 @@ Actor::Actor(Run& run, test::SimHost& host, bool server) : run_(run), host_(host
     };
 }
 
-void Actor::start()
-{
+void Actor::start() {
     if (server_)
         listener_ = &program_->listen(kServerPort, 64, run_.plan.children);
     wake_soon();
 }
 
-void Actor::close_listener()
-{
+void Actor::close_listener() {
     if (listener_ && program_->alive())
         listener_->unlisten();
     listener_ = nullptr;
 }
 
-Outcome& Actor::outcome(const Conn& c) { return run_.outcomes[c.spec->id]; }
+Outcome& Actor::outcome(const Conn& c) {
+    return run_.outcomes[c.spec->id];
+}
 
-void Actor::wake_soon()
-{
+void Actor::wake_soon() {
     if (wake_queued_)
         return;
     wake_queued_ = true;
@@ -55,8 +55,7 @@ void Actor::wake_soon()
 }
 
 // One wake-up of the program: take events, work, arm, sleep.
-void Actor::run()
-{
+void Actor::run() {
     wake_queued_ = false;
     if (!program_->alive())
         return;
@@ -83,8 +82,7 @@ void Actor::run()
         wake_soon();
 }
 
-void Actor::accept_all()
-{
+void Actor::accept_all() {
     for (;;) {
         uint32_t d = program_->region().accept(listener_->dti());
         if (d == al::kNoDti)
@@ -97,8 +95,7 @@ void Actor::accept_all()
     program_->replenish(*listener_);
 }
 
-void Actor::open(const Spec& s)
-{
+void Actor::open(const Spec& s) {
     if (!program_->alive()) {
         run_.outcomes[s.id].excused = run_.outcomes[s.id].client_done = true;
         return;
@@ -116,8 +113,7 @@ void Actor::open(const Spec& s)
     wake_soon();
 }
 
-void Actor::kill()
-{
+void Actor::kill() {
     for (auto& [d, c] : conns_) {
         if (!c.spec)
             continue;
@@ -130,8 +126,7 @@ void Actor::kill()
     program_->die();
 }
 
-void Actor::step(Conn& c)
-{
+void Actor::step(Conn& c) {
     if (c.sock == nullptr || over(c))
         return;
     if (server_)
@@ -142,16 +137,14 @@ void Actor::step(Conn& c)
 
 // The accelerator has ended the connection with an error. After an orderly end (both FINs) what
 // was received is still to be read.
-bool Actor::over(Conn& c)
-{
+bool Actor::over(Conn& c) {
     if (!c.sock->closed() || c.sock->err() == 0)
         return false;
     finish(c, c.sock->err());
     return true;
 }
 
-void Actor::finish(Conn& c, int err)
-{
+void Actor::finish(Conn& c, int err) {
     test::Sock* sock = c.sock;
     c.sock = nullptr;
     finished_.push_back(sock->dti());
@@ -174,8 +167,7 @@ void Actor::finish(Conn& c, int err)
     wake_soon();
 }
 
-bool Actor::aborts(Conn& c, End mine)
-{
+bool Actor::aborts(Conn& c, End mine) {
     if (c.spec->end != mine || c.sent < c.spec->abort_at)
         return false;
     if (mine == End::kClientCareless)
@@ -187,10 +179,10 @@ bool Actor::aborts(Conn& c, End mine)
 }
 
 // Writes what is left of `len` bytes, a chunk at a time, until there is no room.
-void Actor::transmit(Conn& c, uint64_t len)
-{
+void Actor::transmit(Conn& c, uint64_t len) {
     End end = c.spec->end;
-    bool may_abort = server_ ? end == End::kServerAbort : end == End::kClientAbort || end == End::kClientCareless;
+    bool may_abort = server_ ? end == End::kServerAbort
+                             : end == End::kClientAbort || end == End::kClientCareless;
     while (c.sent < len) {
         uint64_t want = std::min<uint64_t>(c.spec->chunk, len - c.sent);
         if (may_abort && c.sent < c.spec->abort_at)
@@ -219,8 +211,7 @@ void Actor::transmit(Conn& c, uint64_t len)
     }
 }
 
-void Actor::janitor()
-{
+void Actor::janitor() {
     for (auto& [d, c] : conns_) {
         if (!c.sock)
             continue;
@@ -240,8 +231,7 @@ void Actor::janitor()
     }
 }
 
-bool Actor::read_header(Conn& c)
-{
+bool Actor::read_header(Conn& c) {
     uint32_t n = c.sock->recv_raw(c.header + c.header_have, 8 - c.header_have);
     c.header_have += n;
     if (c.header_have < 8)
@@ -260,8 +250,7 @@ bool Actor::read_header(Conn& c)
 }
 
 // Reads what is there. True: the stream has ended (eof or error).
-bool Actor::receive(Conn& c, uint64_t stall_at)
-{
+bool Actor::receive(Conn& c, uint64_t stall_at) {
     if (c.stalled)
         return false;
     if (!c.stall_done && c.sock->rx_pos >= stall_at && c.spec->stall_us) {
@@ -294,8 +283,7 @@ bool Actor::receive(Conn& c, uint64_t stall_at)
     return c.eof;
 }
 
-void Actor::step_client(Conn& c)
-{
+void Actor::step_client(Conn& c) {
     if (c.sock->connecting())
         return;
     const Spec& s = *c.spec;
@@ -318,8 +306,7 @@ void Actor::step_client(Conn& c)
     }
 }
 
-void Actor::step_server(Conn& c)
-{
+void Actor::step_server(Conn& c) {
     if (!c.spec && !read_header(c)) {
         if (c.sock->eof() || c.sock->recv_error())
             finish(c, c.sock->recv_error());
@@ -343,16 +330,16 @@ void Actor::step_server(Conn& c)
     }
 }
 
-std::string Actor::describe() const
-{
+std::string Actor::describe() const {
     std::string out;
     for (auto& [d, c] : conns_) {
         if (!c.sock)
             continue;
-        out += std::string(server_ ? "  server" : "  client") + " dti " + std::to_string(d) + " conn " +
-               (c.spec ? std::to_string(c.spec->id) : "?") + " state " + std::to_string(c.sock->state()) +
-               " sent " + std::to_string(c.sock->tx_pos) + " unacked " + std::to_string(c.sock->unacked()) +
-               " got " + std::to_string(c.sock->rx_pos) + " readable " + std::to_string(c.sock->readable()) +
+        out += std::string(server_ ? "  server" : "  client") + " dti " + std::to_string(d) +
+               " conn " + (c.spec ? std::to_string(c.spec->id) : "?") + " state " +
+               std::to_string(c.sock->state()) + " sent " + std::to_string(c.sock->tx_pos) +
+               " unacked " + std::to_string(c.sock->unacked()) + " got " +
+               std::to_string(c.sock->rx_pos) + " readable " + std::to_string(c.sock->readable()) +
                (c.eof ? " eof" : "") + (c.stalled ? " stalled" : "") + "\n";
     }
     return out;

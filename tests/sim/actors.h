@@ -37,7 +37,7 @@ struct Conn {
     bool eof = false;
     bool stalled = false;
     bool stall_done = false;
-    bool retry = false;  // room came while it was being asked for
+    bool retry = false;     // room came while it was being asked for
     uint64_t progress = 0;  // bytes both ways when the janitor last came
     uint32_t idle_rounds = 0;
 };
@@ -45,7 +45,7 @@ struct Conn {
 class Actor {
 public:
     Actor(Run& run, test::SimHost& host, bool server);
-    void start();             // listens, or opens at the planned times
+    void start();  // listens, or opens at the planned times
     void open(const Spec& s);
     void kill();
     bool alive() const { return program_->alive(); }

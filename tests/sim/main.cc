@@ -20,12 +20,12 @@ struct Options {
     bool verbose = false;
 };
 
-int usage(FILE* out)
-{
-    std::fprintf(out,
-                 "usage: eta_sim [--seeds A..B] [--scenario NAME] [--verbose] [--pcap-dir DIR]\n"
-                 "  --seeds A..B     seeds to run, both included (default 1..100); one number: that seed\n"
-                 "  --scenario NAME  one of:");
+int usage(FILE* out) {
+    std::fprintf(
+        out,
+        "usage: eta_sim [--seeds A..B] [--scenario NAME] [--verbose] [--pcap-dir DIR]\n"
+        "  --seeds A..B     seeds to run, both included (default 1..100); one number: that seed\n"
+        "  --scenario NAME  one of:");
     for (auto& n : sim::scenario_names())
         std::fprintf(out, " %s", n.c_str());
     std::fprintf(out,
@@ -36,8 +36,7 @@ int usage(FILE* out)
     return out == stdout ? 0 : 2;
 }
 
-bool parse_seeds(const char* s, Options& o)
-{
+bool parse_seeds(const char* s, Options& o) {
     char* end = nullptr;
     o.first = o.last = std::strtoull(s, &end, 10);
     if (end != s && std::strncmp(end, "..", 2) == 0) {
@@ -49,16 +48,14 @@ bool parse_seeds(const char* s, Options& o)
     return end != s && *end == 0 && o.first <= o.last;
 }
 
-bool known(const std::string& name)
-{
+bool known(const std::string& name) {
     for (auto& n : sim::scenario_names())
         if (n == name)
             return true;
     return false;
 }
 
-bool parse(int argc, char** argv, Options& o)
-{
+bool parse(int argc, char** argv, Options& o) {
     for (int i = 1; i < argc; i++) {
         std::string a = argv[i];
         const char* value = i + 1 < argc ? argv[i + 1] : nullptr;
@@ -69,7 +66,9 @@ bool parse(int argc, char** argv, Options& o)
         if (!value)
             return false;
         i++;
-        if (a == "--seeds" ? !parse_seeds(value, o) : a == "--scenario" ? !known(value) : a != "--pcap-dir")
+        if (a == "--seeds"      ? !parse_seeds(value, o)
+            : a == "--scenario" ? !known(value)
+                                : a != "--pcap-dir")
             return false;
         if (a == "--scenario")
             o.scenario = value;
@@ -80,8 +79,7 @@ bool parse(int argc, char** argv, Options& o)
 }
 
 // Empty if the seed passes.
-std::string run_seed(const sim::Plan& plan, sim::Totals* totals, const std::string& pcap_path)
-{
+std::string run_seed(const sim::Plan& plan, sim::Totals* totals, const std::string& pcap_path) {
     sim::Run run(plan, !pcap_path.empty());
     std::string why;
     try {
@@ -94,35 +92,34 @@ std::string run_seed(const sim::Plan& plan, sim::Totals* totals, const std::stri
     return why;
 }
 
-int report_failure(const Options& o, const sim::Plan& plan, const std::string& why)
-{
+int report_failure(const Options& o, const sim::Plan& plan, const std::string& why) {
     std::string path = o.pcap_dir + "/eta_sim-" + std::to_string(plan.seed) + ".pcap";
     sim::Totals ignored;
     std::string again = run_seed(plan, &ignored, path);
     std::printf("FAILED seed %llu scenario %s: %s\n", static_cast<unsigned long long>(plan.seed),
                 plan.scenario.c_str(), why.c_str());
     std::printf("replay: eta_sim --seeds %llu%s%s   frames: %s\n",
-                static_cast<unsigned long long>(plan.seed), o.scenario.empty() ? "" : " --scenario ",
-                o.scenario.c_str(), path.c_str());
+                static_cast<unsigned long long>(plan.seed),
+                o.scenario.empty() ? "" : " --scenario ", o.scenario.c_str(), path.c_str());
     if (again != why)
         std::printf("the replay ended differently: %s\n", again.empty() ? "passed" : again.c_str());
     return 1;
 }
 
-void print_progress(uint64_t done, uint64_t all, const sim::Totals& t, double s)
-{
-    std::printf("%6llu of %llu seeds, %llu connections, %.1f MB, %llu frames (%llu lost), %.0f virtual s, %.1f s\n",
-                static_cast<unsigned long long>(done), static_cast<unsigned long long>(all),
-                static_cast<unsigned long long>(t.connections), static_cast<double>(t.bytes) / 1e6,
-                static_cast<unsigned long long>(t.frames), static_cast<unsigned long long>(t.lost),
-                static_cast<double>(t.virtual_us) / 1e6, s);
+void print_progress(uint64_t done, uint64_t all, const sim::Totals& t, double s) {
+    std::printf(
+        "%6llu of %llu seeds, %llu connections, %.1f MB, %llu frames (%llu lost), %.0f virtual s, "
+        "%.1f s\n",
+        static_cast<unsigned long long>(done), static_cast<unsigned long long>(all),
+        static_cast<unsigned long long>(t.connections), static_cast<double>(t.bytes) / 1e6,
+        static_cast<unsigned long long>(t.frames), static_cast<unsigned long long>(t.lost),
+        static_cast<double>(t.virtual_us) / 1e6, s);
     std::fflush(stdout);
 }
 
 }  // namespace
 
-int main(int argc, char** argv)
-{
+int main(int argc, char** argv) {
     Options o;
     if (argc == 2 && (std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0))
         return usage(stdout);
@@ -142,15 +139,18 @@ int main(int argc, char** argv)
         if (!why.empty())
             return report_failure(o, plan, why);
         if (o.verbose)
-            std::printf("seed %llu %s: %zu connections, %.3f s\n", static_cast<unsigned long long>(seed),
-                        plan.scenario.c_str(), plan.specs.size(), elapsed() - before);
+            std::printf("seed %llu %s: %zu connections, %.3f s\n",
+                        static_cast<unsigned long long>(seed), plan.scenario.c_str(),
+                        plan.specs.size(), elapsed() - before);
         if (elapsed() - printed > 5 || seed == o.last) {
             printed = elapsed();
             print_progress(seed - o.first + 1, all, totals, printed);
         }
     }
-    std::printf("passed: %llu seeds, %llu connections taken over after restarts, %llu by way of the OS stack\n",
-                static_cast<unsigned long long>(all), static_cast<unsigned long long>(totals.recovered),
-                static_cast<unsigned long long>(totals.to_os));
+    std::printf(
+        "passed: %llu seeds, %llu connections taken over after restarts, %llu by way of the OS "
+        "stack\n",
+        static_cast<unsigned long long>(all), static_cast<unsigned long long>(totals.recovered),
+        static_cast<unsigned long long>(totals.to_os));
     return 0;
 }

@@ -11,8 +11,7 @@ namespace {
 using fw::Rng;
 
 // Small numbers as likely as large ones.
-uint64_t log_uniform(Rng& rng, uint64_t low, uint64_t high)
-{
+uint64_t log_uniform(Rng& rng, uint64_t low, uint64_t high) {
     uint32_t bits_low = 63 - static_cast<uint32_t>(__builtin_clzll(low));
     uint32_t bits_high = 63 - static_cast<uint32_t>(__builtin_clzll(high));
     uint32_t bits = bits_low + rng.below(bits_high - bits_low + 1);
@@ -20,10 +19,11 @@ uint64_t log_uniform(Rng& rng, uint64_t low, uint64_t high)
     return std::clamp(v, low, high);
 }
 
-uint32_t up_to(Rng& rng, uint32_t max) { return max ? rng.below(max + 1) : 0; }
+uint32_t up_to(Rng& rng, uint32_t max) {
+    return max ? rng.below(max + 1) : 0;
+}
 
-void plan_link(Plan& p, Rng& rng)
-{
+void plan_link(Plan& p, Rng& rng) {
     test::LinkOptions& l = p.link;
     l.delay_us = 20 + up_to(rng, rng.below(4) ? 2000 : 40000);
     l.jitter_us = rng.below(2) ? up_to(rng, 3000) : 0;
@@ -41,8 +41,7 @@ void plan_link(Plan& p, Rng& rng)
     }
 }
 
-void plan_machine(Plan& p, Rng& rng)
-{
+void plan_machine(Plan& p, Rng& rng) {
     p.hosts = 2 + rng.below(2);
     p.clients_per_host = 1 + rng.below(2);
     p.csum_offload = rng.below(2);
@@ -56,8 +55,7 @@ void plan_machine(Plan& p, Rng& rng)
     p.rx_large = 4u << rng.below(4);
 }
 
-End pick_end(const Plan& p, Rng& rng)
-{
+End pick_end(const Plan& p, Rng& rng) {
     if (p.scenario == "transfer" || p.scenario == "restart" || p.scenario == "blackout")
         return static_cast<End>(rng.below(3));
     if (p.scenario == "reset")
@@ -66,8 +64,7 @@ End pick_end(const Plan& p, Rng& rng)
     return r < 7 ? static_cast<End>(r % 3) : static_cast<End>(3 + (r - 7));
 }
 
-Spec plan_connection(const Plan& p, Rng& rng, uint32_t id, uint64_t max_bytes)
-{
+Spec plan_connection(const Plan& p, Rng& rng, uint32_t id, uint64_t max_bytes) {
     Spec s;
     s.id = id;
     s.client_host = rng.below(p.hosts);
@@ -86,18 +83,19 @@ Spec plan_connection(const Plan& p, Rng& rng, uint32_t id, uint64_t max_bytes)
     s.nodelay = rng.below(2);
     s.chunk = static_cast<uint32_t>(log_uniform(rng, 16, 65536));
     s.end = pick_end(p, rng);
-    s.abort_at = rng.below(static_cast<uint32_t>(s.end == End::kServerAbort ? s.resp_len + 1 : s.req_len));
+    s.abort_at =
+        rng.below(static_cast<uint32_t>(s.end == End::kServerAbort ? s.resp_len + 1 : s.req_len));
     bool stalls = p.scenario == "stall" || rng.below(8) == 0;
     if (stalls) {
-        s.client_stall_at = rng.below(2) ? rng.below(static_cast<uint32_t>(s.resp_len + 1)) : UINT64_MAX;
+        s.client_stall_at =
+            rng.below(2) ? rng.below(static_cast<uint32_t>(s.resp_len + 1)) : UINT64_MAX;
         s.server_stall_at = rng.below(2) ? rng.below(static_cast<uint32_t>(s.req_len)) : UINT64_MAX;
         s.stall_us = static_cast<uint32_t>(log_uniform(rng, 1000, 20'000'000));
     }
     return s;
 }
 
-void plan_trouble(Plan& p, Rng& rng)
-{
+void plan_trouble(Plan& p, Rng& rng) {
     auto some_time = [&] { return 1'200'000 + log_uniform(rng, 1, 16'000'000); };
     bool mix = p.scenario == "mix";
     if (p.scenario == "blackout" || (mix && rng.below(6) == 0)) {
@@ -115,16 +113,14 @@ void plan_trouble(Plan& p, Rng& rng)
 
 }  // namespace
 
-const std::vector<std::string>& scenario_names()
-{
-    static const std::vector<std::string> names = {"clean",  "transfer", "churn",   "stall",
-                                                   "reset",  "vanish",   "blackout", "local",
+const std::vector<std::string>& scenario_names() {
+    static const std::vector<std::string> names = {"clean",   "transfer", "churn",    "stall",
+                                                   "reset",   "vanish",   "blackout", "local",
                                                    "restart", "mix"};
     return names;
 }
 
-Plan make_plan(const std::string& scenario, uint64_t seed)
-{
+Plan make_plan(const std::string& scenario, uint64_t seed) {
     Rng rng(seed * 0x9e3779b97f4a7c15u + 1);
     Plan p;
     p.seed = seed;
@@ -133,8 +129,8 @@ Plan make_plan(const std::string& scenario, uint64_t seed)
     plan_machine(p, rng);
     plan_link(p, rng);
     uint32_t n = p.scenario == "churn" ? 60 + rng.below(100) : 4 + rng.below(30);
-    uint64_t max_bytes = p.scenario == "churn" ? 16384 : rng.below(4) ? 100'000 : 600'000;
-    uint64_t budget = 3'000'000;  // bytes of one run, so that a thousand seeds take minutes
+    uint64_t max_bytes = p.scenario == "churn" ? 16384 : rng.below(4) ? 100'000 : 2'000'000;
+    uint64_t budget = 8'000'000;  // bytes of one run, so that a thousand seeds take minutes
     for (uint32_t i = 0; i < n; i++) {
         Spec s = plan_connection(p, rng, i, max_bytes);
         uint64_t bytes = s.req_len + s.resp_len;

@@ -12,11 +12,11 @@
 namespace eta::sim {
 
 enum class End : uint8_t {
-    kClientFin,     // client half-closes after its request, reads to the end
-    kClientClose,   // client closes after it has the whole response
-    kServerClose,   // server closes first
-    kClientAbort,   // client resets somewhere
-    kServerAbort,   // server resets somewhere
+    kClientFin,       // client half-closes after its request, reads to the end
+    kClientClose,     // client closes after it has the whole response
+    kServerClose,     // server closes first
+    kClientAbort,     // client resets somewhere
+    kServerAbort,     // server resets somewhere
     kClientCareless,  // client closes somewhere without reading what is left
 };
 
@@ -46,13 +46,13 @@ struct Plan {
     uint32_t clients_per_host = 1;  // programs
     test::LinkOptions link;
     std::vector<Spec> specs;
-    uint64_t heal_us = 0;          // faults end here; everything must finish soon after
-    uint64_t blackout_us = 0;      // all links down at this time, 0: never
+    uint64_t heal_us = 0;      // faults end here; everything must finish soon after
+    uint64_t blackout_us = 0;  // all links down at this time, 0: never
     uint32_t blackout_len_us = 0;
     std::vector<uint64_t> restart_us;  // accelerator of a random host is killed and started again
     uint32_t restart_down_us = 0;
-    std::vector<uint64_t> kill_us;     // a random client program is killed
-    uint32_t sleepy_us = 100;          // a program runs up to this long after it was woken
+    std::vector<uint64_t> kill_us;  // a random client program is killed
+    uint32_t sleepy_us = 100;       // a program runs up to this long after it was woken
     uint32_t tso_max = 0;
     bool csum_offload = false;
     bool rx_csum_valid = false;

@@ -9,12 +9,13 @@ using test::SimLink;
 
 namespace {
 
-test::Mac mac_of(uint32_t host) { return {2, 0, 0, 0, 1, static_cast<uint8_t>(host + 1)}; }
+test::Mac mac_of(uint32_t host) {
+    return {2, 0, 0, 0, 1, static_cast<uint8_t>(host + 1)};
+}
 
 }  // namespace
 
-Run::Run(const Plan& p, bool with_pcap) : plan(p), rng(p.seed ^ 0x5eed), outcomes(p.specs.size())
-{
+Run::Run(const Plan& p, bool with_pcap) : plan(p), rng(p.seed ^ 0x5eed), outcomes(p.specs.size()) {
     if (with_pcap)
         pcap.enable();
     build();
@@ -22,13 +23,11 @@ Run::Run(const Plan& p, bool with_pcap) : plan(p), rng(p.seed ^ 0x5eed), outcome
 
 Run::~Run() = default;
 
-void Run::fail(const std::string& what)
-{
+void Run::fail(const std::string& what) {
     throw test::Failure(what + " at " + std::to_string(world.now_us()) + " us");
 }
 
-void Run::build()
-{
+void Run::build() {
     for (uint32_t i = 0; i < plan.hosts; i++) {
         test::HostOptions o;
         o.addr = addr_of(i);
@@ -57,7 +56,8 @@ void Run::build()
     }
     std::vector<Actor*> clients;
     for (uint32_t i = 0; i < plan.hosts * plan.clients_per_host; i++) {
-        actors_.push_back(std::make_unique<Actor>(*this, *hosts_[i / plan.clients_per_host], false));
+        actors_.push_back(
+            std::make_unique<Actor>(*this, *hosts_[i / plan.clients_per_host], false));
         clients.push_back(actors_.back().get());
         clients.back()->start();
     }
@@ -70,8 +70,7 @@ void Run::build()
 }
 
 // A switch: the destination MAC chooses the link.
-void Run::wire(uint32_t from)
-{
+void Run::wire(uint32_t from) {
     for (uint32_t to = 0; to < plan.hosts; to++) {
         auto arrive = [this, to](test::Bytes f) {
             if (!hosts_[to]->fw_running())
@@ -92,8 +91,7 @@ void Run::wire(uint32_t from)
     };
 }
 
-void Run::schedule_trouble()
-{
+void Run::schedule_trouble() {
     world.at(plan.heal_us, [this] { heal(); });
     auto all_links = [this](bool down) {
         for (auto& row : links_)
@@ -109,6 +107,10 @@ void Run::schedule_trouble()
             SimHost* host = hosts_[rng.below(plan.hosts)].get();
             if (!host->fw_running())
                 return;
+            if (rng.below(2)) {  // in the middle of a turn
+                host->crash_fw(1 + rng.below(60), plan.restart_down_us);
+                return;
+            }
             host->kill_fw();
             world.after(plan.restart_down_us, [host] {
                 if (!host->fw_running())
@@ -130,8 +132,7 @@ void Run::schedule_trouble()
     }
 }
 
-void Run::janitors()
-{
+void Run::janitors() {
     for (auto& a : actors_)
         if (a->alive())
             a->janitor();
@@ -140,8 +141,7 @@ void Run::janitors()
     world.after(10'000'000, [this] { janitors(); });
 }
 
-void Run::heal()
-{
+void Run::heal() {
     for (auto& row : links_)
         for (auto& l : row)
             l->heal();
@@ -149,8 +149,7 @@ void Run::heal()
 
 // What the OS stack does with a segment it knows nothing of (RFC 9293 3.10.7.1). SYNs are left to
 // be tried again: these machines have no OS sockets.
-void Run::os_stack(SimHost& host)
-{
+void Run::os_stack(SimHost& host) {
     for (const test::Bytes& frame : host.take_raw_rx()) {
         auto t = test::decode(frame, nullptr);
         if (!t || (t->flags & (test::kR | test::kS)))
@@ -168,40 +167,40 @@ void Run::os_stack(SimHost& host)
     }
 }
 
-void Run::check_step()
-{
+void Run::check_step() {
     for (auto& host : hosts_)
         if (host->port().bad_offload)
             fail("a frame with offload fields that make no sense was sent");
 }
 
 // A connection that is reset may be over before its server ever heard of it.
-bool Run::finished(const Spec& s, const Outcome& o) const
-{
+bool Run::finished(const Spec& s, const Outcome& o) const {
     bool must_begin = !o.excused && s.end < End::kClientAbort;
     return o.client_done && (o.server_done || (!o.server_began && !must_begin));
 }
 
-bool Run::all_done() const
-{
+bool Run::all_done() const {
     for (const Spec& s : plan.specs)
         if (!finished(s, outcomes[s.id]))
             return false;
     return true;
 }
 
-std::string Run::stuck() const
-{
+std::string Run::stuck() const {
     std::string out = "connections are stuck:\n";
     for (const Spec& s : plan.specs) {
         const Outcome& o = outcomes[s.id];
         if (finished(s, o))
             continue;
-        out += "  conn " + std::to_string(s.id) + " host " + std::to_string(s.client_host) + " -> " +
-               std::to_string(s.server_host) + " req " + std::to_string(s.req_len) + " resp " +
-               std::to_string(s.resp_len) + " end " + std::to_string(int(s.end)) + ": client " +
-               (o.client_done ? "done" : "open") + " err " + std::to_string(o.client_err) + " server " +
-               (o.server_done ? "done" : o.server_began ? "open" : "not begun") + "\n";
+        out += "  conn " + std::to_string(s.id) + " host " + std::to_string(s.client_host) +
+               " -> " + std::to_string(s.server_host) + " req " + std::to_string(s.req_len) +
+               " resp " + std::to_string(s.resp_len) + " end " + std::to_string(int(s.end)) +
+               ": client " + (o.client_done ? "done" : "open") + " err " +
+               std::to_string(o.client_err) + " server " +
+               (o.server_done    ? "done"
+                : o.server_began ? "open"
+                                 : "not begun") +
+               "\n";
     }
     for (auto& a : actors_)
         out += a->describe();
@@ -210,8 +209,7 @@ std::string Run::stuck() const
     return out;
 }
 
-void Run::go(Totals* totals)
-{
+void Run::go(Totals* totals) {
     uint64_t deadline = plan.heal_us + kFinishUs;
     for (uint64_t n = 0;; n++) {
         if (!world.step())
@@ -243,21 +241,22 @@ void Run::go(Totals* totals)
     totals->steps += world.steps();
 }
 
-void Run::check_outcome(const Spec& s, const Outcome& o)
-{
+void Run::check_outcome(const Spec& s, const Outcome& o) {
     if (o.excused || s.end >= End::kClientAbort)
         return;  // it ended, and no wrong byte was seen
-    std::string name = "connection " + std::to_string(s.id) + " (end " + std::to_string(int(s.end)) + "): ";
+    std::string name =
+        "connection " + std::to_string(s.id) + " (end " + std::to_string(int(s.end)) + "): ";
     if (o.client_err || o.server_err)
-        fail(name + "errors " + std::to_string(o.client_err) + " and " + std::to_string(o.server_err));
+        fail(name + "errors " + std::to_string(o.client_err) + " and " +
+             std::to_string(o.server_err));
     if (o.server_got != s.req_len || o.client_got != s.resp_len)
-        fail(name + "server got " + std::to_string(o.server_got) + " of " + std::to_string(s.req_len) +
-             ", client got " + std::to_string(o.client_got) + " of " + std::to_string(s.resp_len));
+        fail(name + "server got " + std::to_string(o.server_got) + " of " +
+             std::to_string(s.req_len) + ", client got " + std::to_string(o.client_got) + " of " +
+             std::to_string(s.resp_len));
 }
 
 // Everything must come back: contexts, buffers, timers; then regions and DTIs.
-void Run::shut_down()
-{
+void Run::shut_down() {
     heal();
     // Afterwards a child may be on its way to a listener that is gone already: harmless, counted.
     for (auto& host : hosts_)
@@ -283,12 +282,11 @@ void Run::shut_down()
     }
 }
 
-void Run::check_leaks(SimHost& host, uint32_t index)
-{
+void Run::check_leaks(SimHost& host, uint32_t index) {
     auto zero = [&](const char* what, uint64_t n) {
         if (n)
-            fail("host " + std::to_string(index) + " leaked " + std::to_string(n) + " " + what + "\n" +
-                 host.describe_contexts());
+            fail("host " + std::to_string(index) + " leaked " + std::to_string(n) + " " + what +
+                 "\n" + host.describe_contexts());
     };
     zero("contexts", host.contexts_in_use());
     zero("TIME_WAIT entries", host.time_waits());

@@ -158,13 +158,12 @@ int main(int argc, char **argv)
 	}
 	puts("ready");
 	fflush(stdout);
-	if (argc > 3 && !strcmp(argv[3], "--garbage")) {
-		usleep(500000); /* eta0 is brought up meanwhile */
-		garbage(h);
-	} else if (argc > 4) {
-		usleep(500000);
+	while (argc > 3 && !eta_load_once(&proc->raw_rx_armed))
+		usleep(10000); /* until eta0 is up */
+	if (argc > 4)
 		want(h, argv[4]);
-	}
+	else if (argc > 3)
+		garbage(h);
 	p[0].fd = fw;
 	p[1].fd = wire;
 	for (;;) {

@@ -21,7 +21,7 @@
 #define ETA_TCP_CLOSE_WAIT 7u
 #define ETA_TCP_CLOSING 8u
 #define ETA_TCP_LAST_ACK 9u
-#define ETA_TCP_TIME_WAIT 10u /* only until the last ACK is out; then a struct eta_tw stands for it */
+#define ETA_TCP_TIME_WAIT 10u /* only until the last ACK is out; then a struct eta_tw */
 
 /* eta_ctx.flags */
 #define ETA_CTX_F_TS (1u << 0)       /* timestamps agreed (RFC 7323) */

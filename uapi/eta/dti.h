@@ -93,7 +93,7 @@ struct eta_dti_fw {
 	__u8 raddr[ETA_ADDR_LEN]; /* peer address */
 	__be16 lport;             /* own port */
 	__be16 rport;             /* peer port */
-	__u32 master;             /* accepted connection: local index of the master DTI + 1; else 0 */
+	__u32 master;             /* accepted connection: local index of its master + 1; else 0 */
 	__u32 srtt_us;            /* smoothed round-trip time, microseconds (RFC 6298) */
 	__u32 cwnd;               /* congestion window, bytes */
 	__u32 retrans;            /* segments retransmitted in this connection */

@@ -67,7 +67,8 @@ struct eta_unlisten {
 };
 
 /* FW: access to a region. With eta-agentd the answer carries region RO (writable), region RW, wait.
- * With the module: mmap with ETA_MAP_OFF. Errors: ENOENT no such region, EPERM not the accelerator. */
+ * With the module: mmap with ETA_MAP_OFF. Errors: ENOENT no such region, EPERM not the
+ * accelerator. */
 struct eta_fw_map {
 	__u32 region;  /* in */
 	__u32 resv;    /* zero */
