@@ -91,6 +91,7 @@ void tcp_abort(Engine& e, eta_ctx& c, int err, bool send_rst)
     }
     if (send_rst && c.state != ETA_TCP_SYN_SENT && c.state != ETA_TCP_TIME_WAIT) {
         tcp::send_reset(e, c);
+        tcp::leave_entry(e, c, ETA_TW_RESET);
     }
     dti::closed(e, c, err);
 }

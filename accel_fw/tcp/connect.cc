@@ -49,8 +49,9 @@ bool tuple_free(Engine& e, const FourTuple& t, uint32_t hash, uint32_t* iss_floo
         return false;
     }
     eta_tw& tw = e.pool.tw[found & ~ETA_HASH_TW];
-    if (tw.expires_us > e.now_us) {
-        if (tw.ts_recent == 0 || tw.expires_us - e.now_us > kTimeWaitUs - kTimeWaitReuseUs) {
+    const int32_t left_ms = time_wait_left_ms(tw, e.now_us);
+    if (left_ms > 0) {
+        if (tw.ts_recent == 0 || left_ms * 1000ll > int64_t{kTimeWaitUs - kTimeWaitReuseUs}) {
             return false;
         }
         *iss_floor = tw.snd_nxt + kMaxWindowField + 2;

@@ -150,6 +150,8 @@ void peer_fin(Engine& e, eta_ctx& c);
 void enter_time_wait(Engine& e, eta_ctx& c);
 // The last ACK is out: TIME_WAIT lives on in the table, the DTI is free.
 void leave_to_time_wait(Engine& e, eta_ctx& c);
+// Takes `c` out of the hash; an entry of the TIME_WAIT table (ETA_TW_*) stands in its place.
+void leave_entry(Engine& e, eta_ctx& c, uint32_t kind);
 // Keepalive as the application wants it, and the limit for FIN_WAIT_2 without an application.
 void arm_keep_timer(Engine& e, eta_ctx& c);
 

@@ -11,12 +11,19 @@ namespace eta::fw {
 
 struct Engine;
 
+// Milliseconds that an entry still has; 0 or less: it has expired.
+inline int32_t time_wait_left_ms(const eta_tw& tw, uint64_t now_us)
+{
+    return static_cast<int32_t>(tw.expires_ms - static_cast<uint32_t>(now_us / 1000));
+}
+
 // The table struct eta_tw[n_tw] used as a ring: oldest first, all with the same lifetime, so no
 // timer is needed. When it is full the oldest connection gives way.
 class TimeWait {
 public:
-    // The connection has seen both FINs: an entry takes its place in the hash.
-    void add(Engine& e, const eta_ctx& c);
+    // The connection is over, by both FINs or by a reset (`kind`): an entry takes its place in the
+    // hash. The context must be out of it by then.
+    void add(Engine& e, const eta_ctx& c, uint32_t kind);
     // Takes an entry out of the hash before its time.
     void remove(Engine& e, eta_tw& tw);
     // After a crash, with an empty hash: what the table still holds goes on (law 2).

@@ -116,6 +116,9 @@ Step check_rst(Engine& e, eta_ctx& c, const Segment& s)
     }
     if (s.seq == c.rcv_nxt) {
         e.counters.bump(Counter::tcp_rst_received);
+        if (handshake_done(c)) {
+            leave_entry(e, c, ETA_TW_RESET);
+        }
         dti::closed(e, c, reset_error(c));
     } else {
         challenge_ack(e, c);

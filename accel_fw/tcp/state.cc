@@ -81,12 +81,17 @@ void enter_time_wait(Engine& e, eta_ctx& c)
 
 void leave_to_time_wait(Engine& e, eta_ctx& c)
 {
+    leave_entry(e, c, ETA_TW_TIME_WAIT);
+    dti::closed(e, c, 0);
+}
+
+void leave_entry(Engine& e, eta_ctx& c, uint32_t kind)
+{
     e.hash.remove(c.hash, e.index_of(c));
     if (!has(c, ETA_CTX_F_LOCAL)) {  // without a wire no old duplicate can turn up
-        e.tcp.time_wait.add(e, c);
+        e.tcp.time_wait.add(e, c, kind);
     }
     c.hash = 0;
-    dti::closed(e, c, 0);
 }
 
 void arm_keep_timer(Engine& e, eta_ctx& c)

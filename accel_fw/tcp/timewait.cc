@@ -8,21 +8,31 @@
 
 namespace eta::fw {
 
+namespace {
+
+uint32_t expiry_ms(const Engine& e)
+{
+    return static_cast<uint32_t>((e.now_us + tcp::kTimeWaitUs) / 1000);
+}
+
+}  // namespace
+
 void TimeWait::drop_oldest(Engine& e)
 {
     eta_tw& tw = e.pool.tw[oldest_];
-    if (tw.expires_us != 0) {
+    if (tw.kind != ETA_TW_FREE) {
         remove(e, tw);
     }
     oldest_ = oldest_ + 1 == e.pool.hdr->n_tw ? 0 : oldest_ + 1;
     used_--;
 }
 
-void TimeWait::add(Engine& e, const eta_ctx& c)
+void TimeWait::add(Engine& e, const eta_ctx& c, uint32_t kind)
 {
     const uint32_t n = e.pool.hdr->n_tw;
     for (uint32_t i = 0; i < kReclaim && used_ != 0; i++) {
-        if (e.pool.tw[oldest_].expires_us > e.now_us) {
+        const eta_tw& tw = e.pool.tw[oldest_];
+        if (tw.kind != ETA_TW_FREE && time_wait_left_ms(tw, e.now_us) > 0) {
             break;
         }
         drop_oldest(e);
@@ -40,19 +50,20 @@ void TimeWait::add(Engine& e, const eta_ctx& c)
     tw.ts_recent = (c.flags & ETA_CTX_F_TS) != 0 ? c.ts_recent : 0;
     tw.ts_offset = (c.flags & ETA_CTX_F_TS) != 0 ? c.ts_offset : 0;
     if (!e.hash.insert(c.hash, ETA_HASH_TW | index)) {
-        tw.expires_us = 0;
+        tw.kind = ETA_TW_FREE;
         e.counters.bump(Counter::tcp_hash_full);
         return;
     }
-    tw.expires_us = e.now_us + tcp::kTimeWaitUs;
+    tw.kind = kind;
+    tw.expires_ms = expiry_ms(e);
     used_++;
-    e.counters.bump(Counter::tcp_time_wait);
+    e.counters.bump(kind == ETA_TW_RESET ? Counter::tcp_reset_wait : Counter::tcp_time_wait);
 }
 
 void TimeWait::remove(Engine& e, eta_tw& tw)
 {
     e.hash.remove(tw.hash, ETA_HASH_TW | static_cast<uint32_t>(&tw - e.pool.tw));
-    tw.expires_us = 0;
+    tw.kind = ETA_TW_FREE;
 }
 
 // Entries move to the front of the table, oldest first; the hash has another key by now.
@@ -60,9 +71,11 @@ void TimeWait::recover(Engine& e)
 {
     eta_tw* tw = e.pool.tw;
     eta_tw* end = std::remove_if(tw, tw + e.pool.hdr->n_tw,
-                                 [](const eta_tw& t) { return t.expires_us == 0; });
+                                 [](const eta_tw& t) { return t.kind == ETA_TW_FREE; });
     std::sort(tw, end,
-              [](const eta_tw& a, const eta_tw& b) { return a.expires_us < b.expires_us; });
+              [now = e.now_us](const eta_tw& a, const eta_tw& b) {
+                  return time_wait_left_ms(a, now) < time_wait_left_ms(b, now);
+              });
     std::memset(end, 0, static_cast<size_t>(tw + e.pool.hdr->n_tw - end) * sizeof *tw);
     oldest_ = 0;
     used_ = static_cast<uint32_t>(end - tw);
@@ -71,7 +84,7 @@ void TimeWait::recover(Engine& e)
         std::memcpy(&t, tw[i].laddr, sizeof t);
         tw[i].hash = e.hash.tuple_hash(t);
         if (!e.hash.insert(tw[i].hash, ETA_HASH_TW | i)) {
-            tw[i].expires_us = 0;
+            tw[i].kind = ETA_TW_FREE;
         }
     }
 }
@@ -90,13 +103,28 @@ bool may_reuse(const Segment& s, const eta_tw& tw)
     return seq_gt(s.seq, tw.rcv_nxt);
 }
 
+// What was on its way when the connection was reset. A SYN begins anew.
+bool reset_input(Engine& e, const Segment& s, eta_tw& tw)
+{
+    if (is_opening(s)) {
+        e.tcp.time_wait.remove(e, tw);
+        return true;
+    }
+    e.counters.bump(Counter::tcp_stray);
+    reply_reset(e, s);
+    return false;
+}
+
 }  // namespace
 
 bool time_wait_input(Engine& e, const Segment& s, eta_tw& tw, uint32_t* iss_floor)
 {
-    if (tw.expires_us <= e.now_us) {
+    if (time_wait_left_ms(tw, e.now_us) <= 0) {
         e.tcp.time_wait.remove(e, tw);
         return true;
+    }
+    if (tw.kind == ETA_TW_RESET) {
+        return reset_input(e, s, tw);
     }
     if ((s.flags & kRst) != 0) {
         e.counters.bump(Counter::tcp_time_wait_rst);  // RFC 1337 3, fix F1
@@ -112,7 +140,7 @@ bool time_wait_input(Engine& e, const Segment& s, eta_tw& tw, uint32_t* iss_floo
         return false;  // nothing to answer: an ACK of an ACK would go on for ever
     }
     if ((s.flags & kFin) != 0 && s.seq + s.seq_len() == tw.rcv_nxt) {
-        tw.expires_us = e.now_us + kTimeWaitUs;  // our last ACK was lost
+        tw.expires_ms = expiry_ms(e);  // our last ACK was lost
     }
     reply_time_wait(e, s, tw);
     return false;

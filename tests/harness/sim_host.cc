@@ -20,9 +20,9 @@ constexpr uint32_t kSeldomTurns = 1000;  // idle turns after which the loop look
 constexpr uint32_t kIdleTurns = 17;      // an idle region is looked at every 16th turn
 constexpr uint32_t kMaxTurns = 200'000;  // work without end at one point in time is a bug
 
-void* map_zero(size_t size) {
-    void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+void* map_zero(size_t size, bool shared) {
+    int flags = MAP_ANONYMOUS | MAP_NORESERVE | (shared ? MAP_SHARED : MAP_PRIVATE);
+    void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (p == MAP_FAILED)
         throw Failure("mmap");
     return p;
@@ -39,8 +39,8 @@ struct CoreOps {
         SimHost::Objects& o = of(h).objects_[id];
         o.ro_size = map->ro_size;
         o.rw_size = map->rw_size;
-        o.ro = map_zero(o.ro_size);
-        o.rw = map_zero(o.rw_size);
+        o.ro = map_zero(o.ro_size, of(h).options_.shared);
+        o.rw = map_zero(o.rw_size, of(h).options_.shared);
         *ro = static_cast<eta_region_ro*>(o.ro);
         return 0;
     }
@@ -123,7 +123,7 @@ SimHost::SimHost(World& world, const HostOptions& options)
     if (eta_pool_layout(&limits, &layout) != 0)
         fail("eta_pool_layout");
     pool_size_ = layout.size;
-    pool_ = map_zero(pool_size_);
+    pool_ = map_zero(pool_size_, options.shared);
     core_mem_.resize(eta_core_mem_size(&limits) / 8 + 1);
     if (eta_core_init(&core_, &limits, pool_, core_mem_.data(), options.seed | 1, &kOps, this) != 0)
         fail("eta_core_init");
@@ -220,6 +220,10 @@ void SimHost::start_fw() {
     poke();
 }
 
+std::unique_ptr<FwHost> SimHost::make_fw(uint64_t seed) {
+    return std::make_unique<FwHost>(*this, pool_, &port_, seed);
+}
+
 void SimHost::kill_fw() {
     fw_.reset();
     port_.drop_all();
@@ -265,7 +269,7 @@ uint32_t SimHost::time_waits() const {
     auto* tw = reinterpret_cast<eta_tw*>(static_cast<uint8_t*>(pool_) + core_.hdr->tw_off);
     uint32_t n = 0;
     for (uint32_t i = 0; i < core_.hdr->n_tw; i++)
-        n += tw[i].expires_us > world_.now_us();
+        n += tw[i].kind == ETA_TW_TIME_WAIT && fw::time_wait_left_ms(tw[i], world_.now_us()) > 0;
     return n;
 }
 

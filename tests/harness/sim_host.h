@@ -33,6 +33,7 @@ struct HostOptions {
     uint32_t rx_small = 1024;
     uint32_t rx_large = 32;
     uint64_t tx_pool_size = 8u << 20;
+    bool shared = false;  // memory that a child after fork() shares
 };
 
 class SimHost {
@@ -58,6 +59,9 @@ public:
     // The same in the middle of a turn, at the n-th call of the port; down_us later it is back.
     void crash_fw(uint32_t port_calls, uint64_t down_us);
     void start_fw();  // takes over what is in the pool
+    // The accelerator moves to another process (fork): forgotten here, the agent is not told.
+    void release_fw() { fw_.reset(); }
+    std::unique_ptr<FwHost> make_fw(uint64_t seed);  // one that takes over, owned by the caller
     uint64_t counter(fw::Counter c) const;
     uint32_t contexts_in_use() const;       // connections, listeners not counted
     std::string describe_contexts() const;  // a line for each connection

@@ -6,6 +6,7 @@
 
 #include "harness/lab.h"
 
+using eta::fw::Counter;
 using namespace eta::test;
 
 TEST_CASE("reset: RST at exactly the next sequence number ends the connection") {
@@ -203,4 +204,32 @@ TEST_CASE("reset: all flags and no flags at once hurt nobody") {
     }
     CHECK(sock.established());
     CHECK(sock.recv() == 0);
+}
+
+TEST_CASE("reset: what was on its way when the peer reset does not disturb the OS stack") {
+    Lab lab;
+    Peer peer(lab, 9000, 0);
+    Sock& sock = lab.connect_to(peer);
+    uint64_t os = lab.count(Counter::raw_to_os);
+    peer.send(rst().seq(1));
+    lab.settle();
+    CHECK(sock.err() == ECONNRESET);
+    peer.send(rst().seq(1));
+    peer.expect_nothing_for(kMs);
+    peer.send(data(1, 100).ack(1));
+    CHECK((peer.expect(Seg()).flags & kR));
+    CHECK(lab.count(Counter::raw_to_os) == os);
+}
+
+TEST_CASE("reset: a client may come back at once from the port it has reset") {
+    Lab lab;
+    {
+        Peer peer(lab, 40000, 80);
+        lab.accept_from(peer);
+        peer.send(rst().seq(1));
+        lab.settle();
+    }
+    Peer again(lab, 40000, 80);
+    lab.accept_from(again);
+    CHECK(lab.host.contexts_in_use() == 1);
 }

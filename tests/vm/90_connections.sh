@@ -2,6 +2,8 @@
 # 100,000 accelerated connections in one process: each answers one echo, then idles. Prints the
 # resident memory of each end; 2 KB is the limit (the pages the end really uses, so no timing).
 
+. /tests/lib.sh
+
 CONNS=${ETA_CONNS:-100000}
 PORTS=16
 LIMIT_BYTES=2048

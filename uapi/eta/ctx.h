@@ -147,7 +147,12 @@ struct eta_ctx {
 	struct eta_ooo sacked[ETA_SACK_MAX];
 };
 
-/* A connection in TIME_WAIT. 64 bytes, accelerator. The DTI is free again by then. */
+/* eta_tw.kind */
+#define ETA_TW_FREE 0u
+#define ETA_TW_TIME_WAIT 1u /* both sides have finished */
+#define ETA_TW_RESET 2u     /* reset: what is still on its way finds nobody, and not the OS stack */
+
+/* A connection that is over but not forgotten. 64 bytes, accelerator. The DTI is free again. */
 struct eta_tw {
 	__u8 laddr[ETA_ADDR_LEN];
 	__u8 raddr[ETA_ADDR_LEN];
@@ -158,7 +163,8 @@ struct eta_tw {
 	__u32 rcv_nxt;
 	__u32 ts_recent;
 	__u32 ts_offset;
-	__u64 expires_us; /* 0: slot free; 2 MSL after entry (RFC 9293 3.6.1) */
+	__u32 kind;       /* ETA_TW_* */
+	__u32 expires_ms; /* 2 MSL after entry (RFC 9293 3.6.1); low word, compare by difference */
 };
 
 /* Bucket of the context hash (E9, E20): one cache line, eight entries.

@@ -117,7 +117,7 @@ void add_time_waits(const PoolView& pool, Json& rows)
     const auto table = pool.time_waits();
     for (uint32_t i = 0; i < table.size(); i++) {
         const eta_tw tw = table[i];
-        if (tw.expires_us != 0) {
+        if (tw.kind == ETA_TW_TIME_WAIT) {
             rows.push_back({{"state", "TIME-WAIT"},
                             {"recv_q", 0},
                             {"send_q", 0},
