@@ -91,8 +91,8 @@ def bulk_cases(path, opts, eta, rivals, chunk=65536):
 
 
 def crr_case(path, conns, opts, eta, rivals):
-    return Case("crr", path, "bench_crr", conns, 1, ["--ports", "8"],
-                ["--ports", "8", "--conns", str(conns), "--seconds", str(opts.seconds)],
+    return Case("crr", path, "bench_crr", conns, 1, ["--ports", "32"],
+                ["--ports", "32", "--conns", str(conns), "--seconds", str(opts.seconds)],
                 eta, rivals)
 
 
