@@ -88,7 +88,7 @@ bool resume(Engine& e, RegionView& r, eta_ctx& c)
     r.n_conn++;
     e.pool.proc->n_conn++;
     tcp_resume(e, c);
-    dti::notify(e, c);
+    dti::publish_again(e, c);
     return true;
 }
 
@@ -105,9 +105,16 @@ uint32_t recover_region(Engine& e, RegionView& r)
     uint32_t found = 0;
     UsedBuffers used(r.ro->map);
     const uint32_t n_dti = r.n_dti();
+    const uint32_t waiting = eta_ring_ready(&r.ro->accept_prod, eta_load_once(&r.rw->accept_cons));
+    for (uint32_t i = 0; i < waiting && waiting <= r.max_dti; i++) {
+        count_ready(e, r, r.accept[(r.accept_prod - waiting + i) & (r.max_dti - 1)].master);
+    }
     for (uint32_t local = 0; local < n_dti; local++) {
         const uint32_t index = r.ctx_of[local];
         eta_ctx& c = e.ctx(index);
+        if (index != 0 && c.state == ETA_TCP_FREE) {
+            dti::settle_free(r, c, local);
+        }
         if (index == 0 || c.region != r.id || c.local != local) {
             continue;
         }
@@ -122,10 +129,6 @@ uint32_t recover_region(Engine& e, RegionView& r)
     }
     r.small.rebuild(used.small, used.n_small);
     r.large.rebuild(used.large, used.n_large);
-    const uint32_t waiting = eta_ring_ready(&r.ro->accept_prod, eta_load_once(&r.rw->accept_cons));
-    for (uint32_t i = 0; i < waiting && waiting <= r.max_dti; i++) {
-        count_ready(e, r, r.accept[(r.accept_prod - waiting + i) & (r.max_dti - 1)].master);
-    }
     return found;
 }
 

@@ -238,11 +238,12 @@ uint32_t AppRegion::accept(uint32_t master)
 // True when the accelerator will not touch the DTI any more.
 bool AppRegion::over(uint32_t d) const
 {
+    const uint32_t gen = eta_load_acquire(&fw_[d].gen);  // before the state it vouches for
     const uint32_t st = eta_load_acquire(&fw_[d].state);
     if (dti_[d].flags & kMaster) {
         return st != ETA_DTI_LISTENING;
     }
-    return st == ETA_DTI_CLOSED && eta_load_once(&fw_[d].gen) == app_[d].gen;
+    return st == ETA_DTI_CLOSED && gen == app_[d].gen;
 }
 
 void AppRegion::release(uint32_t d)
@@ -322,7 +323,7 @@ void AppRegion::finish(uint32_t d, uint32_t op)
 void AppRegion::close(uint32_t d)
 {
     // RFC 9293 3.10.4, RFC 1122 4.2.2.13: data that nobody will read is answered by RST.
-    const bool unread = (dti_[d].flags & kLive) && eta_load_once(&fw_[d].gen) == app_[d].gen &&
+    const bool unread = (dti_[d].flags & kLive) && eta_load_acquire(&fw_[d].gen) == app_[d].gen &&
                         recv_ready(d) != 0;
     finish(d, unread ? ETA_OP_ABORT : ETA_OP_CLOSE);
 }
@@ -357,11 +358,12 @@ void AppRegion::shutdown_rd(uint32_t d)
 
 uint32_t AppRegion::state(uint32_t d) const
 {
+    const uint32_t gen = eta_load_acquire(&fw_[d].gen);  // before the state it vouches for
     const uint32_t st = eta_load_acquire(&fw_[d].state);
     if (dti_[d].flags & kMaster) {
         return st;
     }
-    const bool taken_on = eta_load_once(&fw_[d].gen) == app_[d].gen && st != ETA_DTI_FREE;
+    const bool taken_on = gen == app_[d].gen && st != ETA_DTI_FREE;
     return taken_on ? st : ETA_DTI_CONNECTING;
 }
 

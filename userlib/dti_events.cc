@@ -149,7 +149,7 @@ void AppRegion::reap_own(uint32_t d)
     }
     const eta_dti_fw& f = fw_[d];
     const eta_dti_app& a = app_[d];
-    if (eta_load_once(&f.gen) != a.gen) {
+    if (eta_load_acquire(&f.gen) != a.gen) {
         return;
     }
     const uint64_t acked = eta_load_acquire(&f.tx_acked);

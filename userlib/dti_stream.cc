@@ -79,7 +79,7 @@ void AppRegion::close_open_entry(uint32_t d)
 bool AppRegion::post(uint32_t d, uint32_t op, uint64_t off, uint32_t len)
 {
     eta_dti_app& a = app_[d];
-    const bool taken_on = eta_load_once(&fw_[d].gen) == a.gen;
+    const bool taken_on = eta_load_acquire(&fw_[d].gen) == a.gen;
     const uint32_t head = taken_on ? eta_load_acquire(&fw_[d].sq_head) : 0;
 
     if (a.sq_tail - head >= ETA_SQ_DEPTH) {
@@ -337,7 +337,7 @@ int64_t AppRegion::recv(uint32_t d, const iovec* iov, int n_iov, bool peek)
     eta_dti_app& a = app_[d];
     const eta_dti_fw& f = fw_[d];
 
-    if (!(s.flags & kLive) || eta_load_once(&f.gen) != a.gen) {
+    if (!(s.flags & kLive) || eta_load_acquire(&f.gen) != a.gen) {
         return recv_empty(d);
     }
     const uint64_t head = a.rx_head;

@@ -29,6 +29,9 @@ void forget(Engine& e, RegionView& r);
 // Stages of the loop.
 void look(Engine& e);                     // notes how far the doorbell rings are filled
 uint32_t fetch(Engine& e);                // doorbells and child rings
+// After a crash: what was under way between context and status block is finished.
+void publish_again(Engine& e, eta_ctx& c);  // of a connection
+void settle_free(RegionView& r, const eta_ctx& c, uint32_t local);  // of a DTI without one
 void refetch_all(Engine& e, RegionView& r);  // every DTI of a region, after a crash
 void announce_all(Engine& e, RegionView& r);  // an event for every DTI, after a crash
 uint32_t finish_dying(Engine& e);         // connections of programs that are gone; bounded

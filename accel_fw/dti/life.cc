@@ -14,17 +14,16 @@ namespace eta::fw::dti {
 
 namespace {
 
-// The words that pair with the application's db_seq and ev_ack live as long as the DTI.
+// The words that pair with the application's db_seq and ev_ack live as long as the DTI. `gen` is
+// stored last: an application that sees it sees nothing of the connection before.
 void reset_status(eta_dti_fw& f)
 {
-    const uint32_t ev_seq = f.ev_seq;
-    const uint32_t db_ack = f.db_ack;
-    const uint32_t gen = f.gen;
     eta_dti_fw clean = {};
-    clean.ev_seq = ev_seq;
-    clean.db_ack = db_ack;
-    clean.gen = gen + 1;
+    clean.ev_seq = f.ev_seq;
+    clean.db_ack = f.db_ack;
+    clean.gen = f.gen;
     f = clean;
+    eta_store_release(&f.gen, clean.gen + 1);
 }
 
 void publish_names(const eta_ctx& c, eta_dti_fw& f)
@@ -42,13 +41,14 @@ void publish_names(const eta_ctx& c, eta_dti_fw& f)
     }
 }
 
-void queue_accept(Engine& e, const eta_ctx& c)
+void queue_accept(Engine& e, eta_ctx& c)
 {
     RegionView& r = e.region_of(c);
     Listener& l = e.listeners[c.listener];
     r.accept[r.accept_prod & (r.max_dti - 1)] = {c.master - 1, c.local};
     r.accept_prod++;
     eta_ring_publish(&r.ro->accept_prod, r.accept_prod);
+    c.flags |= ETA_CTX_F_QUEUED;
     l.ready++;
     e.counters.bump(Counter::accepts_queued);
     e.notices.add(l.region, l.local, l.ctx);
@@ -78,20 +78,21 @@ bool repost(Engine& e, eta_ctx& c)
 void begin(Engine& e, eta_ctx& c, uint32_t region, uint32_t local)
 {
     RegionView& r = e.regions[region];
-    const uint32_t listener = c.listener;
-    const uint32_t master = c.master;
     if (c.region == region && c.local == local) {
         release_all(e, c);
     }
     eta_dti_fw& f = r.fw[local];
     reset_status(f);
-    std::memset(&c, 0, sizeof c);
-    c.region = region;
-    c.local = local;
-    c.listener = listener;
-    c.master = master;
-    c.gen = f.gen;
-    c.created_us = e.now_us;
+    // Words that stay the same must never be seen otherwise after a crash: no clearing first.
+    eta_ctx clean = {};
+    clean.flags = c.flags & ETA_CTX_F_POSTED;
+    clean.region = region;
+    clean.local = local;
+    clean.listener = c.listener;
+    clean.master = c.master;
+    clean.gen = f.gen;
+    clean.created_us = e.now_us;
+    c = clean;
     r.n_conn++;
     e.pool.proc->n_conn++;
 }
@@ -155,9 +156,48 @@ void closed(Engine& e, eta_ctx& c, int err)
     eta_store_once(&f.err, static_cast<uint32_t>(err));
     eta_store_once(&f.flags, f.flags | reset);
     c.state = ETA_TCP_FREE;
+    c.flags &= ~ETA_CTX_F_POSTED;
     c.ooo_count = 0;  // nothing will fill the hole: its buffers go back with the rest
     eta_store_release(&f.state, ETA_DTI_CLOSED);
     notify(e, c);
+}
+
+void publish_again(Engine& e, eta_ctx& c)
+{
+    eta_dti_fw& f = e.region_of(c).fw[c.local];
+    c.flags &= ~ETA_CTX_F_POSTED;
+    notify(e, c);
+    if (c.state < ETA_TCP_ESTABLISHED || (c.flags & ETA_CTX_F_ORPHAN) != 0) {
+        return;
+    }
+    eta_store_once(&f.sq_head, c.sq_una);
+    eta_store_release(&f.tx_acked, c.tx_acked);
+    const bool fin = (c.flags & ETA_CTX_F_RX_FIN) != 0 && (f.flags & ETA_DTI_F_RX_FIN) == 0;
+    if (fin || f.rx_tail != c.rx_tail || f.rq_tail != c.rq_tail) {
+        received(e, c);
+    }
+    const bool unheard = (c.flags & ETA_CTX_F_PASSIVE) != 0 && (c.flags & ETA_CTX_F_QUEUED) == 0;
+    if (f.state != ETA_DTI_ESTABLISHED || unheard) {
+        established(e, c);
+    }
+}
+
+void settle_free(RegionView& r, const eta_ctx& c, uint32_t local)
+{
+    eta_dti_fw& f = r.fw[local];
+    if ((c.flags & ETA_CTX_F_POSTED) != 0) {
+        return;
+    }
+    if (f.state == ETA_DTI_CONNECTING || f.state == ETA_DTI_ESTABLISHED) {
+        eta_store_release(&f.state, ETA_DTI_CLOSED);  // closed() got no further
+        return;
+    }
+    // CONNECT was taken on but did not get as far as a SYN: once more, from the queue.
+    const eta_dti_app& a = r.app[local];
+    const bool begun = f.state == ETA_DTI_FREE && f.gen != 0 && eta_load_once(&a.gen) == f.gen;
+    if (begun && eta_load_once(&a.sq_tail) != 0) {
+        eta_store_release(&f.gen, f.gen - 1);
+    }
 }
 
 void forget(Engine& e, RegionView& r)

@@ -77,6 +77,7 @@ void Listeners::remove(Engine& e, uint32_t index)
     Listener& l = table_[index];
     while (eta_ctx* child = take(e, index)) {
         child->listener = 0;
+        child->flags &= ~ETA_CTX_F_POSTED;
     }
     uint32_t* link = &by_port_[l.port];
     while (*link != index) {
@@ -168,8 +169,7 @@ eta_ctx* Listeners::take(Engine& e, uint32_t index)
     }
     eta_ctx& c = e.ctx(l.child_head);
     l.child_head = next_child_[l.child_head];
-    c.flags &= ~ETA_CTX_F_POSTED;
-    return &c;
+    return &c;  // POSTED until it carries a connection: a crash before that loses no child
 }
 
 }  // namespace eta::fw

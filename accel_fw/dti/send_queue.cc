@@ -84,22 +84,25 @@ bool acked(Engine& e, eta_ctx& c, uint32_t bytes)
     RegionView& r = e.region_of(c);
     const eta_sqe* queue = r.sq_of(c.local);
     uint64_t left = uint64_t{c.sq_una_off} + bytes;
+    uint32_t una = c.sq_una;
 
-    c.tx_acked += bytes;
     e.counters.add(Counter::bytes_from_apps, bytes);
-    while (c.sq_una != c.sq_tail) {
-        const uint64_t len = entry_len(c, read_entry(queue, c.sq_una), c.sq_una);
+    while (una != c.sq_tail) {
+        const uint64_t len = entry_len(c, read_entry(queue, una), una);
         if (left < len) {
             break;
         }
         left -= len;
-        c.sq_una++;
+        una++;
     }
-    if ((c.sq_una == c.sq_tail && left != 0) || left > UINT32_MAX) {
+    // Together: after a crash the three must describe the same point of the stream.
+    c.tx_acked += bytes;
+    c.sq_una = una;
+    c.sq_una_off = static_cast<uint32_t>(left);
+    if ((una == c.sq_tail && left != 0) || left > UINT32_MAX) {
         close_bad(e, c, Counter::bad_status);
         return false;
     }
-    c.sq_una_off = static_cast<uint32_t>(left);
 
     eta_dti_fw& f = r.fw[c.local];
     eta_store_once(&f.sq_head, c.sq_una);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Contexts that tcp_output must look at before the turn ends, each once however often it is
-// touched: that is what coalesces ACKs. One thread, no allocation after start.
+// touched: that is what coalesces ACKs. One thread, no allocation after start. The list has room
+// for every context twice: those being drained, and those touched again meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@ class Touched {
 public:
     explicit Touched(uint32_t n_ctx)
         : state_(static_cast<uint8_t*>(std::calloc(n_ctx, 1))),
-          list_(static_cast<uint32_t*>(std::calloc(n_ctx, sizeof(uint32_t))))
+          list_(static_cast<uint32_t*>(std::calloc(uint64_t{2} * n_ctx, sizeof(uint32_t))))
     {
     }
     ~Touched()

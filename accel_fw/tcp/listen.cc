@@ -27,7 +27,7 @@ bool accept_syn(Engine& e, const Segment& s, uint32_t listener, uint32_t iss_flo
     }
     std::memcpy(c.laddr, &s.tuple, sizeof s.tuple);
     c.hash = s.hash;
-    c.flags = ETA_CTX_F_PASSIVE | (s.local ? ETA_CTX_F_LOCAL : 0);
+    c.flags = ETA_CTX_F_POSTED | ETA_CTX_F_PASSIVE | (s.local ? ETA_CTX_F_LOCAL : 0);
     uint32_t iss = initial_sequence(e.isn_key, s.tuple, e.now_us);
     if (iss_floor != 0 && seq_lt(iss, iss_floor)) {
         iss = iss_floor;  // beyond the old connection's window (RFC 9293 3.4.2)
@@ -36,6 +36,7 @@ bool accept_syn(Engine& e, const Segment& s, uint32_t listener, uint32_t iss_flo
     take_syn(e, c, s);
     std::memcpy(c.dmac, s.smac, sizeof c.dmac);
     c.state = ETA_TCP_SYN_RCVD;
+    c.flags &= ~ETA_CTX_F_POSTED;
     e.counters.bump(Counter::tcp_syn_received);
     e.touch(c);
     return true;

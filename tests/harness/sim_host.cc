@@ -310,7 +310,8 @@ bool SimHost::put_raw_tx(const Bytes& frame) {
 }
 
 bool SimHost::turn_once() {
-    if (!fw_) return false;
+    if (!fw_)
+        return false;
     try {
         return fw_->loop().turn(world_.now_us()) != 0;
     } catch (const SimPort::Crash&) {
@@ -328,7 +329,8 @@ void SimHost::crash_fw(uint32_t port_calls, uint64_t down_us) {
 void SimHost::crashed() {
     kill_fw();
     world_.after(crash_down_us_, [this, alive = std::weak_ptr<bool>(alive_)] {
-        if (!alive.expired() && !fw_) start_fw();
+        if (!alive.expired() && !fw_)
+            start_fw();
     });
 }
 

@@ -55,7 +55,7 @@ public:
     SimPort& port() { return port_; }
     fw::Engine& engine() { return fw_->engine(); }
     bool fw_running() const { return fw_ != nullptr; }
-    void kill_fw();   // as kill -9: nothing is told to anybody but by the agent
+    void kill_fw();  // as kill -9: nothing is told to anybody but by the agent
     // The same in the middle of a turn, at the n-th call of the port; down_us later it is back.
     void crash_fw(uint32_t port_calls, uint64_t down_us);
     void start_fw();  // takes over what is in the pool

@@ -19,7 +19,8 @@ SimPort::SimPort(const Options& options) : options_(options) {
 }
 
 void SimPort::called() {
-    if (crash_in_ != 0 && --crash_in_ == 0) throw Crash{};
+    if (crash_in_ != 0 && --crash_in_ == 0)
+        throw Crash{};
 }
 
 void SimPort::drop_all() {

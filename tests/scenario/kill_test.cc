@@ -37,13 +37,16 @@ public:
     void start() {
         pid_ = fork();
         REQUIRE(pid_ >= 0);
-        if (pid_ != 0) return;
+        if (pid_ != 0)
+            return;
         auto fw = host.make_fw(++lives_);
-        for (;;) fw->loop().turn(clock_us());
+        for (;;)
+            fw->loop().turn(clock_us());
     }
     // kill -9, wherever it is.
     void stop() {
-        if (pid_ <= 0) return;
+        if (pid_ <= 0)
+            return;
         kill(pid_, SIGKILL);
         waitpid(pid_, nullptr, 0);
         pid_ = 0;
@@ -92,8 +95,10 @@ public:
     // What is still open is closed; the accelerator runs in this process by now.
     void finish() {
         long_->close();
-        if (peer_) peer_->close();
-        if (one_) one_->close();
+        if (peer_)
+            peer_->close();
+        if (one_)
+            one_->close();
         for (int i = 0; i < 50; i++) {
             accept();
             echo();
@@ -107,7 +112,8 @@ public:
 private:
     void accept() {
         uint32_t d = m_.server.region().accept(m_.listener->dti());
-        if (d == eta::al::kNoDti) return;
+        if (d == eta::al::kNoDti)
+            return;
         m_.server.replenish(*m_.listener);
         Sock& s = m_.server.adopt(d);
         if (!peer_) {  // the first one connected is the long one
@@ -121,7 +127,8 @@ private:
     }
 
     void stream() {
-        if (!peer_ || !long_->established()) return;
+        if (!peer_ || !long_->established())
+            return;
         long_->send(kTotal - long_->tx_pos < 40000 ? kTotal - long_->tx_pos : 40000);
         peer_->send(kTotal - peer_->tx_pos < 40000 ? kTotal - peer_->tx_pos : 40000);
         got_ += peer_->recv();
@@ -135,30 +142,39 @@ private:
             uint64_t n = s->recv();
             s->send(n);
             REQUIRE_FALSE(s->recv_error());
-            if (!s->eof()) return false;
+            if (!s->eof())
+                return false;
             s->close();
             return true;
         });
     }
 
     void short_lived() {
-        if (!peer_) return;
+        if (!peer_)
+            return;
         if (!one_) {
             one_ = &m_.client.connect(kAddr, 7000);
             one_->rx_key = one_->tx_key = 77;
         }
-        if (one_->connecting()) return;
+        if (one_->connecting())
+            return;
         if (one_->closed() && one_->err() == ETA_ERR_USE_OS) {  // no child was free just now
             one_->close();
             one_ = nullptr;
             return;
         }
-        INFO("short connection: err " << one_->err());
+        const eta_dti_fw& f = one_->fw();
+        const eta_dti_app& a = m_.client.region().app(one_->dti());
+        INFO("short connection: state " << f.state << " flags " << f.flags << " err " << f.err
+                                        << " gen " << f.gen << "/" << a.gen << " rx " << f.rx_tail
+                                        << "/" << a.rx_head << " tx " << f.tx_acked << "/"
+                                        << a.tx_tail << " sq " << f.sq_head << "/" << a.sq_tail);
         REQUIRE(one_->established());
         one_->send(500 - one_->tx_pos);
         one_->recv();
         REQUIRE_FALSE(one_->recv_error());
-        if (one_->rx_pos < 500) return;
+        if (one_->rx_pos < 500)
+            return;
         one_->close();
         one_ = nullptr;
         short_done_++;
@@ -180,7 +196,8 @@ TEST_CASE("kill: programs and accelerator work at the same time, nothing is lost
     m.start();
     Work work(m);
     uint64_t end = clock_us() + 60 * kSec;
-    while (!work.done() && clock_us() < end) work.step();
+    while (!work.done() && clock_us() < end)
+        work.step();
     INFO(work.state());
     CHECK(work.done());
 }
@@ -194,8 +211,9 @@ TEST_CASE("kill: killed at any instruction, every byte arrives and everything co
     uint32_t kills = 0;
     while (!work.done() && clock_us() < end) {
         m.start();
-        uint64_t until = clock_us() + (kills < 200 ? 500 + rng.below(6000) : 90 * kSec);
-        while (!work.done() && clock_us() < until) work.step();
+        uint64_t until = clock_us() + (kills < 150 ? 200 + rng.below(2500) : 90 * kSec);
+        while (!work.done() && clock_us() < until)
+            work.step();
         m.stop();
         kills++;
     }

@@ -43,6 +43,7 @@
 #define ETA_CTX_F_KEEP_PROBE (1u << 16) /* send a keepalive probe this turn */
 #define ETA_CTX_F_FIN_AHEAD (1u << 17) /* peer's FIN came above a hole, at rcv_fin */
 #define ETA_CTX_F_NO_ROUTE (1u << 18) /* dmac is not known yet */
+#define ETA_CTX_F_QUEUED (1u << 19) /* passive open: it is in the accept ring */
 
 #define ETA_OOO_MAX 8u  /* intervals of out-of-order data remembered for one connection */
 #define ETA_SACK_MAX 8u /* intervals the peer has reported by SACK that are remembered */
