@@ -78,16 +78,6 @@ bool check_entry(const RegionView& r, const eta_sqe& q, bool fin_queued, Request
     return q.op == ETA_OP_SHUTDOWN_WR || q.op == ETA_OP_CLOSE || q.op == ETA_OP_ABORT;
 }
 
-eta_sqe copy_entry(const RegionView& r, uint32_t local, uint32_t index)
-{
-    eta_sqe q;
-    const volatile uint64_t* from = reinterpret_cast<const volatile uint64_t*>(
-        &r.sq_of(local)[index & (ETA_SQ_DEPTH - 1)]);
-    const uint64_t words[2] = {from[0], from[1]};
-    std::memcpy(&q, words, sizeof q);
-    return q;
-}
-
 // A live connection: new bytes, room in the receive window, shutdown, close.
 void fetch_connection(Engine& e, RegionView& r, eta_ctx& c, const Snapshot& s)
 {
@@ -96,10 +86,11 @@ void fetch_connection(Engine& e, RegionView& r, eta_ctx& c, const Snapshot& s)
         return;
     }
     Requests req;
+    const eta_sqe* queue = r.sq_of(c.local);
     const bool fin = (c.flags & (ETA_CTX_F_FIN_QUEUED | ETA_CTX_F_ORPHAN)) != 0;
     for (uint32_t i = c.sq_tail; i != s.sq_tail; i++) {
         Counter why;
-        if (!check_entry(r, copy_entry(r, c.local, i), fin, &req, &why)) {
+        if (!check_entry(r, read_entry(queue, i), fin, &req, &why)) {
             close_bad(e, c, why);
             return;
         }
@@ -163,7 +154,7 @@ void fetch_free(Engine& e, RegionView& r, eta_ctx& c, uint32_t local, const Snap
     if (s.sq_tail == 0) {
         return;  // made ready but nothing asked for: perhaps on its way through the child ring
     }
-    const eta_sqe q = copy_entry(r, local, 0);
+    const eta_sqe q = read_entry(r.sq_of(local), 0);
     if (s.sq_tail > ETA_SQ_DEPTH || s.rx_head != 0 || q.op != ETA_OP_CONNECT) {
         // Not close_bad(): the context of a DTI never used names no region yet.
         e.counters.bump(Counter::bad_order);

@@ -2,9 +2,22 @@
 // What the files of the DTI accelerator share among themselves and with the loop.
 #pragma once
 
+#include <cstring>
+
 #include "engine.h"
 
 namespace eta::fw::dti {
+
+// One copy of a send queue entry: hostile memory, so what is checked is the copy.
+inline eta_sqe read_entry(const eta_sqe* queue, uint32_t index)
+{
+    eta_sqe q;
+    const volatile uint64_t* from =
+        reinterpret_cast<const volatile uint64_t*>(&queue[index & (ETA_SQ_DEPTH - 1)]);
+    const uint64_t words[2] = {from[0], from[1]};
+    std::memcpy(&q, words, sizeof q);
+    return q;
+}
 
 // The application broke a rule: count it, reset the connection, close the DTI with EPROTO.
 void close_bad(Engine& e, eta_ctx& c, Counter why);

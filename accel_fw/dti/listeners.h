@@ -14,7 +14,6 @@ struct Engine;
 
 struct Listener {
     bool used = false;
-    bool os_served = false;   // a SYN went to the OS stack: later segments may be its
     uint16_t port = 0;        // network byte order
     uint32_t region = 0;
     uint32_t local = 0;       // master DTI

@@ -2,8 +2,6 @@
 // Send queue of a DTI: from stream positions to bytes in the application's buffers (E5). Runs in
 // the tcp_output and tcp_input stages. The queue is hostile memory: an entry is copied once for
 // each use and checked each time; nothing that is remembered between uses depends on it.
-#include <cstring>
-
 #include <eta/ring_ops.h>
 
 #include "dti/dti.h"
@@ -14,16 +12,6 @@ namespace eta::fw::dti {
 namespace {
 
 constexpr uint64_t kUnlimited = ~uint64_t{0};
-
-eta_sqe read_entry(const eta_sqe* queue, uint32_t index)
-{
-    eta_sqe q;
-    const volatile uint64_t* from =
-        reinterpret_cast<const volatile uint64_t*>(&queue[index & (ETA_SQ_DEPTH - 1)]);
-    const uint64_t words[2] = {from[0], from[1]};
-    std::memcpy(&q, words, sizeof q);
-    return q;
-}
 
 // Bytes that entry `index` stands for. The newest entry is open: its length is not final yet.
 uint64_t entry_len(const eta_ctx& c, const eta_sqe& q, uint32_t index)

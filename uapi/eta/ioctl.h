@@ -51,7 +51,7 @@ struct eta_dti_create {
 /* Puts a master DTI on an address (E14). The OS socket proves the right to the port: it must be a
  * TCP socket in the LISTEN state; its address is taken from it, not from the caller.
  * With eta-agentd the socket travels by SCM_RIGHTS and os_fd is ignored.
- * Errors: EINVAL DTI not created or not FREE, ENOTSOCK, EDESTADDRREQ socket does not listen,
+ * Errors: EINVAL DTI not created or in use, ENOTSOCK, EDESTADDRREQ socket does not listen,
  * EPROTONOSUPPORT not TCP, EXDEV other network namespace, ENOSPC listener table full. */
 struct eta_listen {
 	__s32 os_fd;   /* in */
